@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure offline metering: floor, core, end to end, and the peers that are installed, in one run.
+
+    python bench/run.py                    all rows, 3 counted runs each
+    python bench/run.py --quick            small captures, 1 counted run: a smoke test of the bench itself
+    python bench/run.py --only 'mix/*'     rows by pattern (--list shows them)
+
+Writes bench/RESULTS.md and bench/out/results.json (--quick: bench/out/quick.md and quick.json).
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import fcntl
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from execute import Programs, execute, find_tool
+from machine import describe_machine, load_average, package_version
+from native_tools import BENCH, build_tools
+from report import write_report
+from rows import Row, all_rows, captures, choose
+from summary import Summary
+from traffic import OUT, Capture, ensure_capture
+
+ROOT = BENCH.parent
+PEERS = {"softflowd": "softflowd", "nfpcapd": "nfdump"}  # program, Debian package
+
+
+def main() -> int:
+    given = parse_arguments()
+    rows = choose(all_rows(), given.only)
+    if given.list:
+        print("\n".join(f"{row.name:28} {row.command}" for row in rows))
+        return 0
+    runs = given.runs or (1 if given.quick else 3)
+    OUT.mkdir(exist_ok=True)
+    with (OUT / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two measurements at once would measure each other
+        return measure(given, rows, runs)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="captures of 200,000 packets, one counted run")
+    parser.add_argument("--runs", type=int, help="counted runs per row (default 3)")
+    parser.add_argument("--only", default="*", help="comma-separated patterns of row names")
+    parser.add_argument("--list", action="store_true", help="show the rows and their commands, run nothing")
+    parser.add_argument("--spanflow", help="the command to measure (default: of this Python's environment)")
+    parser.add_argument(
+        "--core-bench",
+        default=os.environ.get("SPANFLOW_CORE_BENCH"),
+        help="the native core bench (default: $SPANFLOW_CORE_BENCH, else the newest below build/)",
+    )
+    return parser.parse_args()
+
+
+def measure(given: argparse.Namespace, rows: list[Row], runs: int) -> int:
+    programs = find_programs(given)
+    files = {name: ensure_capture(traffic) for name, traffic in captures(given.quick).items()}
+    summary = Summary({row.name: row for row in rows}, {name: capture.truth for name, capture in files.items()})
+    skipped = {row.name: programs.missing[row.program] for row in rows if row.program in programs.missing}
+    for program in sorted({row.program for row in rows if row.name in skipped}):
+        print(f"skipped: {program}: {programs.missing[program]}")
+    load = load_average()
+    run_rounds([row for row in rows if row.name not in skipped], runs, programs, files, summary)
+
+    head = describe_machine() | {
+        "peers": ", ".join(f"{tool} {package_version(package)}" for tool, package in PEERS.items() if find_tool(tool)),
+        "date": datetime.date.today().isoformat(),
+        "counted runs": str(runs),
+        "load before": f"{load:.2f} (others' work shows here)",
+    }
+    name = "quick" if given.quick else "results"
+    text = write_report(summary, head, skipped).replace(f"{ROOT}/", "")
+    report = OUT / "quick.md" if given.quick else BENCH / "RESULTS.md"
+    report.write_text(text)
+    stored = {"head": head, "truths": summary.truths, "runs": summary.runs, "failures": summary.failures, "skipped": skipped}
+    (OUT / f"{name}.json").write_text(json.dumps(stored, indent=1) + "\n")
+    print(f"wrote {report.relative_to(ROOT)} and bench/out/{name}.json")
+    wrong = [name for name in summary.runs if summary.rows[name].program == "spanflow" and summary.wrong(name)]
+    for name in wrong:
+        print(f"WRONG: {name}: {'; '.join(summary.wrong(name))}")
+    return 1 if wrong or summary.failures else 0
+
+
+def run_rounds(
+    rows: list[Row], runs: int, programs: Programs, files: dict[str, Capture], summary: Summary
+) -> None:
+    """Round after round over all rows, so that a disturbance hits every row alike; round 0 only warms up."""
+    for number in range(runs + 1):
+        for row in rows:
+            if row.name in summary.failures:
+                continue
+            outcome = execute(row, programs, files[row.capture])
+            print(f"{number}/{runs} {row.name:28} {_brief(outcome)}", flush=True)
+            if "error" in outcome:
+                summary.failures[row.name] = outcome["error"]
+                summary.runs.pop(row.name, None)
+            elif number:
+                summary.runs.setdefault(row.name, []).append(outcome)
+
+
+def _brief(outcome: dict[str, Any]) -> str:
+    if "error" in outcome:
+        return f"FAILED: {outcome['error']}"
+    seconds = outcome.get("report", outcome).get("seconds", outcome["wall"])
+    cpu = outcome["user"] + outcome["system"]
+    wrong = f"  WRONG: {'; '.join(outcome['wrong'])}" if outcome["wrong"] else ""
+    return f"{seconds:8.3f} s  {cpu:8.3f} s CPU  {outcome['peak_octets_sum'] / 1048576:7.0f} MiB{wrong}"
+
+
+def find_programs(given: argparse.Namespace) -> Programs:
+    tools = build_tools()
+    commands = {"floor": [str(tools / "floor")]}
+    missing: dict[str, str] = {}
+    for tool in PEERS:
+        if path := find_tool(tool):
+            commands[tool] = [path]
+        else:
+            missing[tool] = "not installed"
+    if core := given.core_bench or _newest_core_bench():
+        commands["spanflow-core-bench"] = [core]
+    else:
+        missing["spanflow-core-bench"] = "not built (name it with --core-bench or SPANFLOW_CORE_BENCH)"
+
+    script = Path(sys.executable).parent / "spanflow"
+    default = [str(script)] if script.exists() else [sys.executable, "-m", "spanflow"]
+    command = shlex.split(given.spanflow) if given.spanflow else default
+    # The source tree is found also where the package is not installed; an installed one comes first by its script.
+    environment = {} if script.exists() else {"PYTHONPATH": str(ROOT / "daemon")}
+    if reason := _cannot_meter(command, environment):
+        missing["spanflow"] = reason
+    else:
+        commands["spanflow"] = command
+    return Programs(commands, missing, environment, tools)
+
+
+def _newest_core_bench() -> str | None:
+    found = sorted((ROOT / "build").glob("**/spanflow-core-bench"), key=lambda path: path.stat().st_mtime)
+    return str(found[-1]) if found else None
+
+
+def _cannot_meter(command: list[str], environment: dict[str, str]) -> str | None:
+    try:
+        done = subprocess.run(
+            [*command, "meter", "--help"], capture_output=True, text=True, env={**os.environ, **environment}, check=False
+        )
+    except OSError as error:
+        return f"cannot be started: {error.strerror}"
+    if done.returncode == 0:
+        return None
+    lines = done.stderr.strip().splitlines()
+    return f"`spanflow meter --help` fails: {lines[-1] if lines else done.returncode}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

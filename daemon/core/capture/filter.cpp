@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/filter.hpp"
+
+#include <pcap/pcap.h>
+
+#include <utility>
+
+namespace spanflow {
+
+struct PacketFilter::Program {
+  std::uint16_t link_type = 0;
+  bool compiled = false;
+  bpf_program code{};
+
+  ~Program() {
+    if (compiled) {
+      pcap_freecode(&code);
+    }
+  }
+};
+
+PacketFilter::PacketFilter(std::string expression) : expression_(std::move(expression)) {}
+PacketFilter::~PacketFilter() = default;
+PacketFilter::PacketFilter(PacketFilter&&) noexcept = default;
+
+const PacketFilter::Program& PacketFilter::program_for(std::uint16_t link_type) {
+  for (const auto& program : programs_) {
+    if (program->link_type == link_type) {
+      return *program;
+    }
+  }
+  constexpr std::uint16_t kRawOnDisk = 101;  // LINKTYPE_RAW is written as 101 and compiled as DLT_RAW
+  constexpr int kLargestSnapLength = 262144;
+  auto program = std::make_unique<Program>();
+  program->link_type = link_type;
+  const std::unique_ptr<pcap_t, decltype(&pcap_close)> handle(
+      pcap_open_dead(link_type == kRawOnDisk ? DLT_RAW : link_type, kLargestSnapLength), &pcap_close);
+  program->compiled = handle != nullptr && pcap_compile(handle.get(), &program->code, expression_.c_str(), 1,
+                                                        PCAP_NETMASK_UNKNOWN) == 0;
+  if (!program->compiled && error_.empty()) {
+    error_ = handle == nullptr ? "out of memory" : pcap_geterr(handle.get());
+    error_ += " (link type " + std::to_string(link_type) + ")";
+  }
+  programs_.push_back(std::move(program));
+  return *programs_.back();
+}
+
+bool PacketFilter::matches(const Frame& frame) {
+  const auto& program = program_for(frame.link_type);
+  if (!program.compiled) {
+    return false;
+  }
+  const pcap_pkthdr header{.ts = {}, .caplen = frame.captured_octets, .len = frame.wire_octets};
+  return pcap_offline_filter(&program.code, &header, reinterpret_cast<const u_char*>(frame.data)) != 0;
+}
+
+}  // namespace spanflow

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Classic pcap: microseconds or nanoseconds, either byte order.
+#pragma once
+
+#include <memory>
+
+#include "capture/byte_stream.hpp"
+#include "capture/source.hpp"
+
+namespace spanflow {
+
+class PcapFile final : public Source {
+ public:
+  // Is this the magic number of such a file?
+  [[nodiscard]] static bool recognises(std::uint32_t magic) noexcept;
+
+  // The stream stands at the file header.
+  explicit PcapFile(std::unique_ptr<ByteStream> stream);
+
+  [[nodiscard]] std::size_t next(std::span<Frame> frames) override;
+  [[nodiscard]] const Problem& problem() const noexcept override { return problem_; }
+  [[nodiscard]] std::uint64_t octets_read() const noexcept override { return stream_->octets_read(); }
+
+ private:
+  void read_header();
+  // Is a whole record in the buffer? Else reads on, if that is allowed.
+  [[nodiscard]] bool record_is_there(bool may_read);
+  void end_of_input();
+
+  std::unique_ptr<ByteStream> stream_;
+  FileOrder order_;
+  Problem problem_;
+  std::uint64_t records_ = 0;
+  std::int64_t ns_per_fraction_ = 1'000;
+  std::size_t record_header_octets_ = 16;
+  std::uint16_t link_type_ = 0;
+};
+
+}  // namespace spanflow

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "handover/record_writer.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "cache/statistics.hpp"
+
+namespace spanflow {
+namespace {
+
+void write_direction(DirectionRecord& record, const DirectionState& state, const ColdFlow& cold, std::size_t index) {
+  if (state.packets == 0) {
+    record = DirectionRecord{};
+    return;
+  }
+  record.packet_delta_count = state.packets;
+  record.octet_delta_count = state.octets;
+  record.first_ns = cold.first_ns[index];
+  record.last_ns = state.last_ns;
+  record.size_sum_squares = state.size_sum_squares;
+  record.gap_sum_squares = state.gap_sum_squares;
+  record.gap_min_ns = smallest_gap(state.gap_min_ns);
+  record.gap_max_ns = state.gap_max_ns;
+  record.size_min = smallest_size(state, cold, index);
+  record.size_max = largest_size(state, cold, index);
+  record.ingress_interface = cold.interface[index] + 1U;
+  record.source_mac_address = cold.source_mac[index];
+  record.destination_mac_address = cold.destination_mac[index];
+  record.vlan_id = cold.vlan_id[index];
+  record.icmp_type_code = cold.icmp_type_code[index];
+  record.tcp_control_bits = state.tcp_flags;
+  record.minimum_ttl = state.ttl_min;
+  record.maximum_ttl = state.ttl_max;
+  record.ip_class_of_service = cold.class_of_service[index];
+  record.reserved = {};
+}
+
+}  // namespace
+
+FlowCount content_of(const HotFlow& flow) noexcept {
+  return FlowCount{.records = 1,
+                   .packets = flow.directions[0].packets + flow.directions[1].packets,
+                   .octets = flow.directions[0].octets + flow.directions[1].octets};
+}
+
+RecordWriter::RecordWriter(std::shared_ptr<BatchPool> pool, BatchQueue& queue, BatchQueue::WhenFull when_full,
+                           std::uint8_t worker, Counters& counters)
+    : pool_(std::move(pool)), queue_(queue), when_full_(when_full), worker_(worker), counters_(counters) {}
+
+void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail) {
+  auto& batch = flow.key.version == 4 ? ipv4_ : ipv6_;
+  if (batch == nullptr) {
+    batch = pool_->take(flow.key.version);
+  }
+  const auto content = content_of(flow);
+  auto& record = batch->append(content);
+  counters_.cached.subtract(content);
+  counters_.in_batch.add(content);
+  counters_.ended[static_cast<std::size_t>(detail)] += 1;
+
+  const std::size_t forward = (flow.state & FlowState::initiator_is_high) != 0 ? 1 : 0;
+  const auto& key = flow.key;
+  record.source_address = forward == 0 ? key.low : key.high;
+  record.destination_address = forward == 0 ? key.high : key.low;
+  record.source_transport_port = forward == 0 ? key.low_port : key.high_port;
+  record.destination_transport_port = forward == 0 ? key.high_port : key.low_port;
+  write_direction(record.forward, flow.directions[forward], cold, forward);
+  write_direction(record.reverse, flow.directions[1 - forward], cold, 1 - forward);
+  record.flow_id = flow_id(key, cold.flow_first_ns);
+  record.flow_start_ns = cold.flow_first_ns;
+  record.gap_sum_squares = flow.both_gap_sum_squares;
+  const auto& [low, high] = flow.directions;
+  record.gap_min_ns = smallest_gap(std::min(low.both_gap_min_ns, high.both_gap_min_ns));
+  record.gap_max_ns = std::max(low.both_gap_max_ns, high.both_gap_max_ns);
+  record.protocol_identifier = key.protocol;
+  record.ip_version = key.version;
+  record.flow_end_reason = flow_end_reason(detail);
+  record.end_detail = detail;
+  record.flags = (flow.state & FlowState::continuation) != 0 ? FlowRecord::flag_continuation : std::uint8_t{0};
+  record.worker = worker_;
+  record.reserved = {};
+
+  if (batch->full()) {
+    hand_over(batch);
+  }
+}
+
+void RecordWriter::hand_over(std::unique_ptr<Batch>& batch) {
+  const auto content = batch->content();
+  const auto pushed = queue_.push(std::move(batch), when_full_);
+  counters_.in_batch.subtract(content);
+  (pushed ? counters_.handed_over : counters_.dropped_at_handover).add(content);
+}
+
+void RecordWriter::flush() {
+  for (auto* batch : {&ipv4_, &ipv6_}) {
+    if (*batch != nullptr && (*batch)->size() > 0) {
+      if ((*batch)->size() <= BatchPool::kClasses[BatchPool::kClasses.size() - 2]) {
+        *batch = (*batch)->fitted();
+      }
+      hand_over(*batch);
+    }
+  }
+}
+
+}  // namespace spanflow

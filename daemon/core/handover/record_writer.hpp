@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Turns what the cache keeps into the record that leaves: oriented, one IP version per batch.
+#pragma once
+
+#include <memory>
+
+#include "cache/flow_record.hpp"
+#include "counters.hpp"
+#include "handover/batch_pool.hpp"
+#include "handover/batch_queue.hpp"
+
+namespace spanflow {
+
+// What a record of this Flow would hand over now.
+[[nodiscard]] FlowCount content_of(const HotFlow& flow) noexcept;
+
+// Owner: one metering worker; it also keeps the hand-over part of that worker's counters.
+class RecordWriter {
+ public:
+  RecordWriter(std::shared_ptr<BatchPool> pool, BatchQueue& queue, BatchQueue::WhenFull when_full, std::uint8_t worker,
+               Counters& counters);
+
+  void write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail);
+
+  // Hands over what is in partly filled batches.
+  void flush();
+
+ private:
+  void hand_over(std::unique_ptr<Batch>& batch);
+
+  std::shared_ptr<BatchPool> pool_;
+  BatchQueue& queue_;
+  BatchQueue::WhenFull when_full_;
+  std::uint8_t worker_;
+  Counters& counters_;
+  std::unique_ptr<Batch> ipv4_;
+  std::unique_ptr<Batch> ipv6_;
+};
+
+}  // namespace spanflow

@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metering_process.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "cache/statistics.hpp"
+#include "decode/decode.hpp"
+
+namespace spanflow {
+namespace {
+
+constexpr std::uint32_t kPublishEvery = 64;  // batches
+constexpr std::size_t kVisit = 64;           // Flows whose lines are fetched together when their slot is due
+constexpr int kMostExamined = 64;            // Flows that are looked at to find one to evict
+
+}  // namespace
+
+MeteringProcess::MeteringProcess(const MeteringOptions& options, std::shared_ptr<BatchPool> pool, BatchQueue& queue,
+                                 BatchQueue::WhenFull when_full)
+    : options_(options),
+      attention_(FlowState::ended | FlowState::empty |
+                 (options.timeouts.tcp_fin_timeout_ns < kNever ? FlowState::any_fin : 0)),
+      active_coarse_(options.timeouts.active_ns >> kCoarseShift),
+      cache_(options.max_flows, options.secret, options.preallocate),
+      wheel_(options.max_flows, options.preallocate),
+      fragments_(options.max_fragments, options.vlan_in_key, options.secret),
+      filter_(options.filter),
+      writer_(std::move(pool), queue, when_full, options.worker, counters_) {}
+
+// ---- the packet path ----
+
+void MeteringProcess::process(std::span<const Frame> frames) {
+  std::size_t count = 0;
+  for (const auto& frame : frames) {
+    if (observe(frame, observations_[count])) [[likely]] {
+      cache_.prefetch_bucket(observations_[count].hash);
+      ++count;
+    }
+  }
+  const auto observations = std::span(observations_).first(count);
+  for (const auto& observation : observations) {
+    cache_.prefetch_flow(observation.hash, observation.direction);
+  }
+  for (const auto& observation : observations) {
+    account(observation);
+  }
+  if (++batches_since_publication_ >= kPublishEvery) {
+    publish_counters();
+  }
+}
+
+// From a frame to an observed packet, or to a discard with its reason.
+bool MeteringProcess::observe(const Frame& frame, Observation& observation) {
+  counters_.received.add(frame.wire_octets);
+  auto& packet = observation.packet;
+  packet = Packet{};
+  const auto discard = filter_.accepts(frame) ? decode_frame(frame, packet) : Discard::filtered;
+  if (discard != Discard::none) [[unlikely]] {
+    counters_.discarded[static_cast<std::size_t>(discard)].add(frame.wire_octets);
+    return false;
+  }
+  counters_.accounted_frames.add(frame.wire_octets);
+  if (frame.time_ns < frame.clock_ns - options_.reorder_window_ns) [[unlikely]] {
+    counters_.late += 1;
+  }
+  if (packet.first_fragment) [[unlikely]] {
+    fragments_.remember(packet, frame.time_ns);
+  }
+  if (packet.later_fragment && !fragments_.complete(packet, frame.time_ns)) [[unlikely]] {
+    counters_.fragment_orphans += 1;
+  }
+  observation.time_ns = frame.time_ns;
+  observation.wire_octets = frame.wire_octets;
+  observation.interface = frame.interface;
+  identify(observation);
+  return true;
+}
+
+// The Flow Key: the two ends in one fixed order, whoever sends.
+void MeteringProcess::identify(Observation& observation) const noexcept {
+  using hashing::word;
+  const auto& packet = observation.packet;
+  const auto source = std::pair(word(&packet.source, 0), word(&packet.source, 1));
+  const auto destination = std::pair(word(&packet.destination, 0), word(&packet.destination, 1));
+  const bool swap = source != destination ? source > destination : packet.source_port > packet.destination_port;
+  auto& key = observation.key;
+  key.low = swap ? packet.destination : packet.source;
+  key.high = swap ? packet.source : packet.destination;
+  key.low_port = swap ? packet.destination_port : packet.source_port;
+  key.high_port = swap ? packet.source_port : packet.destination_port;
+  key.protocol = packet.protocol;
+  key.version = packet.version;
+  key.vlan = options_.vlan_in_key ? packet.link.vlan_id : std::uint16_t{0};
+  key.interface = options_.interface_in_key ? observation.interface : std::uint16_t{0};
+  observation.direction = swap ? 1 : 0;
+  observation.hash = cache_.hash(key);
+}
+
+void MeteringProcess::account(const Observation& observation) {
+  auto flow = cache_.find(observation.key, observation.hash);
+  if (flow != FlowCache::kNone && needs_a_look(cache_.hot(flow), observation.time_ns)) [[unlikely]] {
+    flow = settle(flow, observation);
+  }
+  if (flow == FlowCache::kNone) {
+    flow = open_flow(observation);
+  }
+  add_packet(flow, observation);
+}
+
+// May a deadline have been reached? Never false when one has.
+bool MeteringProcess::needs_a_look(const HotFlow& flow, std::int64_t time_ns) const noexcept {
+  const auto active = static_cast<std::int64_t>(coarse(time_ns)) - static_cast<std::int64_t>(flow.first_coarse);
+  return (flow.state & attention_) != 0 || time_ns - flow.last_ns >= options_.timeouts.inactive_ns ||
+         active >= active_coarse_;
+}
+
+// Before a packet is accounted, the deadlines that its time has reached decide, the earliest first (semantics §6).
+// Returns the Flow that the packet belongs to, or none if it opens a new one.
+std::uint32_t MeteringProcess::settle(std::uint32_t flow, const Observation& observation) {
+  auto& hot = cache_.hot(flow);
+  for (;;) {
+    auto deadline = next_deadline(hot, cache_.cold(flow), options_.timeouts);
+    const auto ended = (hot.state & FlowState::ended) != 0;
+    const auto opens = (observation.packet.tcp_flags & (TcpFlag::syn | TcpFlag::ack)) == TcpFlag::syn;
+    if (!deadline.reached_at(observation.time_ns) && !(ended && opens)) {
+      return flow;
+    }
+    if (deadline.detail == EndDetail::active) {
+      split(flow);
+      continue;  // what is left of the Flow may be idle too
+    }
+    send(flow, deadline.detail);
+    wheel_.remove(flow);
+    forget(flow);
+    return FlowCache::kNone;
+  }
+}
+
+std::uint32_t MeteringProcess::open_flow(const Observation& observation) {
+  if (!cache_.room_for(observation.hash).available) [[unlikely]] {
+    make_room(observation.hash);
+  }
+  const auto flow = cache_.insert(observation.key, observation.hash);
+  auto& hot = cache_.hot(flow);
+  auto& cold = cache_.cold(flow);
+
+  // The initiator (semantics §3): who sends a SYN, or receives a SYN+ACK; else who sends the first packet.
+  const auto handshake = observation.packet.tcp_flags & (TcpFlag::syn | TcpFlag::ack);
+  const auto answers = handshake == (TcpFlag::syn | TcpFlag::ack);
+  const auto initiator_is_high = (observation.direction == 1) != answers;
+  hot.state = FlowState::empty | (initiator_is_high ? FlowState::initiator_is_high : 0);
+  hot.last_ns = observation.time_ns;
+  clear_record(hot);
+  cold.flow_first_ns = observation.time_ns;
+
+  if (!wheel_.started()) [[unlikely]] {
+    wheel_.start(observation.time_ns - options_.reorder_window_ns);
+  }
+  const auto& timeouts = options_.timeouts;
+  wheel_.insert(flow, observation.time_ns + std::min(timeouts.inactive_ns, timeouts.active_ns));
+  counters_.flows_opened += 1;
+  counters_.cached_flows += 1;
+  return flow;
+}
+
+void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observation) {
+  auto& hot = cache_.hot(flow);
+  auto& direction = hot.directions[observation.direction];
+  const auto& packet = observation.packet;
+  const auto time_ns = observation.time_ns;
+
+  if ((hot.state & FlowState::empty) != 0) {
+    hot.state &= static_cast<std::uint16_t>(~FlowState::empty);
+    hot.first_coarse = coarse(time_ns);
+    counters_.cached.records += 1;
+  } else {
+    const auto gap = gap_ns(time_ns, hot.last_ns);
+    hot.both_gap_sum_squares += gap * gap;
+    direction.both_gap_min_ns = std::min(direction.both_gap_min_ns, static_cast<float>(gap));
+    direction.both_gap_max_ns = std::max(direction.both_gap_max_ns, static_cast<float>(gap));
+  }
+  if (direction.packets == 0) {
+    open_direction(flow, observation);
+  } else {
+    const auto gap = gap_ns(time_ns, direction.last_ns);
+    direction.gap_sum_squares += gap * gap;
+    direction.gap_min_ns = std::min(direction.gap_min_ns, static_cast<float>(gap));
+    direction.gap_max_ns = std::max(direction.gap_max_ns, static_cast<float>(gap));
+    if (time_ns < direction.last_ns) [[unlikely]] {
+      turn_back(flow, observation);
+    }
+    direction.last_ns = std::max(direction.last_ns, time_ns);
+  }
+  hot.last_ns = std::max(hot.last_ns, time_ns);
+  direction.packets += 1;
+  add_size(direction, cache_.cold(flow), observation.direction, packet.octets);
+  direction.tcp_flags |= packet.tcp_flags;
+  direction.ttl_min = std::min(direction.ttl_min, packet.ttl);
+  direction.ttl_max = std::max(direction.ttl_max, packet.ttl);
+
+  counters_.accounted.packets += 1;
+  counters_.accounted.octets += packet.octets;
+  counters_.cached.packets += 1;
+  counters_.cached.octets += packet.octets;
+
+  const auto closing = (packet.tcp_flags & (TcpFlag::fin | TcpFlag::rst)) != 0 ||
+                       (hot.state & FlowState::any_fin) == FlowState::any_fin;
+  if (closing && follow_tcp(hot, cache_.cold(flow), observation.direction, packet.tcp_flags, time_ns)) [[unlikely]] {
+    if ((hot.state & FlowState::ended) != 0 && options_.timeouts.tcp_linger_ns == 0) {
+      send(flow, next_deadline(hot, cache_.cold(flow), options_.timeouts).detail);
+      wheel_.remove(flow);
+      forget(flow);
+      return;
+    }
+    if ((hot.state & attention_) != 0) {
+      reschedule(flow);
+    }
+  }
+}
+
+// The first packet of a direction in this record.
+void MeteringProcess::open_direction(std::uint32_t flow, const Observation& observation) {
+  auto& hot = cache_.hot(flow);
+  auto& cold = cache_.cold(flow);
+  const auto& packet = observation.packet;
+  const auto index = observation.direction;
+  hot.directions[index].last_ns = observation.time_ns;
+  cold.first_ns[index] = observation.time_ns;
+  cold.interface[index] = observation.interface;
+  cold.vlan_id[index] = packet.link.vlan_id;
+  cold.icmp_type_code[index] = packet.icmp_type_code;
+  cold.class_of_service[index] = packet.class_of_service;
+  cold.source_mac[index] = packet.link.source_mac;
+  cold.destination_mac[index] = packet.link.destination_mac;
+  if (hot.directions[1 - index].packets != 0 && observation.time_ns < cold.first_ns[1 - index]) [[unlikely]] {
+    turn_back(flow, observation);
+  }
+}
+
+// Time ran backwards: the record may begin earlier than it did, and its active deadline with it.
+void MeteringProcess::turn_back(std::uint32_t flow, const Observation& observation) {
+  auto& hot = cache_.hot(flow);
+  auto& first_ns = cache_.cold(flow).first_ns[observation.direction];
+  first_ns = std::min(first_ns, observation.time_ns);
+  hot.first_coarse = std::min(hot.first_coarse, coarse(observation.time_ns));
+  if (options_.timeouts.active_ns < kNever) {
+    reschedule(flow);
+  }
+}
+
+// ---- leaving ----
+
+void MeteringProcess::send(std::uint32_t flow, EndDetail detail) {
+  const auto& hot = cache_.hot(flow);
+  if ((hot.state & FlowState::empty) == 0) {
+    writer_.write(hot, cache_.cold(flow), detail);
+  }
+}
+
+// The active timeout: the record leaves, the Flow lives on without one.
+void MeteringProcess::split(std::uint32_t flow) {
+  send(flow, EndDetail::active);
+  auto& hot = cache_.hot(flow);
+  hot.state |= FlowState::continuation | FlowState::empty;
+  clear_record(hot);
+}
+
+void MeteringProcess::forget(std::uint32_t flow) {
+  cache_.erase(flow);
+  counters_.cached_flows -= 1;
+}
+
+void MeteringProcess::reschedule(std::uint32_t flow) {
+  const auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
+  wheel_.remove(flow);
+  wheel_.insert(flow, deadline.time_ns);
+}
+
+void MeteringProcess::expire(std::int64_t clock_ns) {
+  if (!wheel_.started() || !wheel_.behind(clock_ns)) {
+    return;
+  }
+  std::array<std::uint32_t, kVisit> due;
+  for (std::size_t count = 0; (count = wheel_.take_due(clock_ns, due)) != 0;) {
+    const auto flows = std::span(due).first(count);
+    for (const auto flow : flows) {
+      cache_.prefetch_all_of(flow);
+    }
+    for (const auto flow : flows) {
+      auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
+      if (deadline.time_ns < clock_ns && deadline.detail == EndDetail::active) {
+        split(flow);
+        deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
+      }
+      if (deadline.time_ns < clock_ns) {
+        send(flow, deadline.detail);
+        forget(flow);
+      } else {
+        wheel_.insert(flow, deadline.time_ns);
+      }
+    }
+  }
+}
+
+// The cache, or the chain of this hash, is full: the Flow that would expire next goes.
+void MeteringProcess::make_room(std::uint64_t hash) {
+  auto victim = FlowCache::kNone;
+  auto earliest_ns = kNever * 2;
+  const auto consider = [&](std::uint32_t flow) {
+    const auto deadline_ns = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts).time_ns;
+    if (deadline_ns < earliest_ns) {
+      victim = flow;
+      earliest_ns = deadline_ns;
+    }
+    return deadline_ns;
+  };
+  if (cache_.room_for(hash).crowded) {
+    for (const auto flow : cache_.chain_of(hash)) {
+      if (flow != FlowCache::kNone) {
+        consider(flow);
+      }
+    }
+    counters_.crowded_evictions += 1;
+    evict(victim);
+    return;
+  }
+  // A Flow whose deadline has moved on since it was put there is put where it belongs: the next search will not meet
+  // it again, so that the cost of looking is paid once per Flow.
+  for (int examined = 0; examined < kMostExamined; ++examined) {
+    const auto next = wheel_.next();
+    const auto deadline_ns = consider(next.flow);
+    if (deadline_ns < next.slot_end_ns) {
+      victim = next.flow;
+      break;
+    }
+    wheel_.remove(next.flow);
+    wheel_.insert(next.flow, deadline_ns);
+  }
+  evict(victim);
+}
+
+void MeteringProcess::evict(std::uint32_t flow) {
+  send(flow, EndDetail::evicted);
+  wheel_.remove(flow);
+  forget(flow);
+}
+
+// ---- the end ----
+
+void MeteringProcess::finish_flow(std::uint32_t flow, std::int64_t clock_ns) {
+  auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
+  const auto ended = deadline.detail == EndDetail::fin || deadline.detail == EndDetail::rst;
+  send(flow, ended || deadline.reached_at(clock_ns) ? deadline.detail : EndDetail::flush);
+  wheel_.remove(flow);
+  forget(flow);
+}
+
+void MeteringProcess::finish(std::int64_t clock_ns) {
+  cache_.for_each([&](std::uint32_t flow) { finish_flow(flow, clock_ns); });
+  writer_.flush();
+  publish_counters();
+}
+
+void MeteringProcess::publish_counters() {
+  batches_since_publication_ = 0;
+  published_.publish(counters_);
+}
+
+FlowCount MeteringProcess::audit() {
+  FlowCount sum;
+  cache_.for_each([&](std::uint32_t flow) {
+    if ((cache_.hot(flow).state & FlowState::empty) == 0) {
+      sum.add(content_of(cache_.hot(flow)));
+    }
+  });
+  return sum;
+}
+
+}  // namespace spanflow

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// One worker: calls the stages in packet order. decode -> cache -> expire -> hand over.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "cache/flow_cache.hpp"
+#include "capture/filter.hpp"
+#include "counters.hpp"
+#include "decode/fragments.hpp"
+#include "decode/packet.hpp"
+#include "expire/deadlines.hpp"
+#include "expire/end_of_flow.hpp"
+#include "handover/record_writer.hpp"
+
+namespace spanflow {
+
+struct MeteringOptions {
+  Timeouts timeouts;
+  std::int64_t reorder_window_ns = 10'000'000'000;
+  std::uint32_t max_flows = 1'000'000;
+  std::uint32_t max_fragments = 16'384;
+  bool vlan_in_key = false;
+  bool interface_in_key = false;
+  bool preallocate = false;
+  std::uint8_t worker = 0;
+  std::string filter;
+  HashSecret secret;
+};
+
+// Owner: one thread. Others read counters() only.
+class MeteringProcess {
+ public:
+  static constexpr std::size_t kBatch = 32;  // packets that are decoded, hashed and prefetched together
+
+  MeteringProcess(const MeteringOptions& options, std::shared_ptr<BatchPool> pool, BatchQueue& queue,
+                  BatchQueue::WhenFull when_full);
+
+  // Meters up to kBatch frames, in the order of arrival.
+  void process(std::span<const Frame> frames);
+
+  // Sends what is due: Flows whose deadline lies before `clock_ns`.
+  void expire(std::int64_t clock_ns);
+
+  // The end of the input, whose highest time stamp is `clock_ns`: every Flow leaves (semantics §6).
+  void finish(std::int64_t clock_ns);
+
+  [[nodiscard]] Counters counters() const { return published_.read(); }
+  void publish_counters();
+
+  // Sums the cache itself, for tests of counters().cached. Owner thread only.
+  [[nodiscard]] FlowCount audit();
+
+  [[nodiscard]] const std::string& filter_error() const noexcept { return filter_.error(); }
+
+ private:
+  // A packet between two stages.
+  struct Observation {
+    Packet packet;
+    FlowKey key;
+    std::uint64_t hash;
+    std::int64_t time_ns;
+    std::uint32_t wire_octets;
+    std::uint16_t interface;
+    std::uint8_t direction;  // 0: the source is the low end of the key
+  };
+
+  [[nodiscard]] bool observe(const Frame& frame, Observation& observation);
+  void identify(Observation& observation) const noexcept;
+  void account(const Observation& observation);
+  [[nodiscard]] std::uint32_t open_flow(const Observation& observation);
+  [[nodiscard]] std::uint32_t settle(std::uint32_t flow, const Observation& observation);
+  void add_packet(std::uint32_t flow, const Observation& observation);
+  void open_direction(std::uint32_t flow, const Observation& observation);
+  void turn_back(std::uint32_t flow, const Observation& observation);
+
+  [[nodiscard]] bool needs_a_look(const HotFlow& flow, std::int64_t time_ns) const noexcept;
+  void make_room(std::uint64_t hash);
+  void evict(std::uint32_t flow);
+  void send(std::uint32_t flow, EndDetail detail);
+  void split(std::uint32_t flow);
+  void forget(std::uint32_t flow);
+  void reschedule(std::uint32_t flow);
+  void finish_flow(std::uint32_t flow, std::int64_t clock_ns);
+
+  MeteringOptions options_;
+  std::uint16_t attention_;           // FlowState bits that make a packet's Flow need a look
+  std::int64_t active_coarse_;
+  FlowCache cache_;
+  DeadlineWheel wheel_;
+  FragmentTable fragments_;
+  PacketFilter filter_;
+  Counters counters_;
+  PublishedCounters published_;
+  RecordWriter writer_;
+  std::uint32_t batches_since_publication_ = 0;
+  std::array<Observation, kBatch> observations_;
+};
+
+}  // namespace spanflow

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One Transport Session: its Observation Domains with their Templates, and the decoding of its Messages."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from spanflow.collecting.counters import CollectorCounters, SequenceCounters
+from spanflow.collecting.cursor import Cursor
+from spanflow.collecting.malformed import MalformedMessageError, Reason
+from spanflow.collecting.message import DataSet, Header, Message, SetSpan, read_set_headers
+from spanflow.collecting.sequence import SequenceNumbers
+from spanflow.collecting.template_table import TemplateTable
+from spanflow.collecting.templates import (
+    FIRST_TEMPLATE_ID,
+    OPTIONS_TEMPLATE_SET_ID,
+    TEMPLATE_SET_ID,
+    read_template_set,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a Collecting Process keeps at most, whatever is sent to it.
+
+    A Template beyond the limits of its session is refused (Reason.TEMPLATE_LIMIT); a new session or
+    domain takes the place of the one that has been silent for longest.
+    """
+
+    sessions: int = 1024
+    domains: int = 32
+    """Observation Domains of one session."""
+    templates: int = 1024
+    """Templates of one Observation Domain."""
+    fields: int = 1024
+    """Fields of one Template."""
+    session_fields: int = 16_384
+    """Fields of all Templates of one session."""
+    total_fields: int = 131_072
+    """Fields of all Templates of all sessions; must not be below session_fields."""
+
+
+class ObservationDomain:
+    __slots__ = ("sequence", "templates")
+
+    def __init__(self, counters: SequenceCounters) -> None:
+        self.templates = TemplateTable()
+        self.sequence = SequenceNumbers(counters)
+
+
+class TransportSession:
+    """Decodes the Messages of one Exporting Process.
+
+    stream: the transport is reliable (TCP, SCTP, a file): Template Withdrawals count, and a Template ID is
+    not defined anew without one. Over UDP a withdrawal is ignored and a new definition replaces the old
+    (RFC 7011 sections 8.1 and 8.4).
+    """
+
+    __slots__ = ("_counters", "_domains", "_limits", "_stream", "exporter", "fields")
+
+    def __init__(
+        self, exporter: str, limits: Limits, counters: CollectorCounters, *, stream: bool = False
+    ) -> None:
+        self.exporter = exporter
+        self.fields = 0
+        """Fields of all Templates in force."""
+        self._limits = limits
+        self._counters = counters
+        self._stream = stream
+        self._domains: OrderedDict[int, ObservationDomain] = OrderedDict()
+
+    def decode(self, header: Header, octets: bytes) -> Message:
+        """Decode the Message whose header was read from `octets`.
+
+        Raises MalformedMessageError; then nothing in the Message counts, its Templates neither
+        (RFC 7011 section 9.1: it must be discarded).
+        """
+        domain = self._domain(header.observation_domain_id)
+        message = Message(header)
+        try:
+            templates = self._read_sets(message, octets, read_set_headers(octets), domain.templates)
+        except MalformedMessageError:
+            domain.sequence.observe(header.sequence_number, None, header.export_time)
+            raise
+        self.fields += templates.fields - domain.templates.fields
+        domain.templates = templates
+        counted = not message.ignored[Reason.TEMPLATE_MISSING]
+        records = sum(len(data_set.records) for data_set in message.data_sets) if counted else None
+        domain.sequence.observe(header.sequence_number, records, header.export_time)
+        return message
+
+    def _domain(self, domain_id: int) -> ObservationDomain:
+        domain = self._domains.get(domain_id)
+        if domain is None:
+            if len(self._domains) == self._limits.domains:
+                _, evicted = self._domains.popitem(last=False)
+                self.fields -= evicted.templates.fields
+                self._counters.evicted_domains += 1
+            domain = self._domains[domain_id] = ObservationDomain(self._counters.sequence)
+        self._domains.move_to_end(domain_id)
+        return domain
+
+    def _read_sets(
+        self, message: Message, octets: bytes, spans: list[SetSpan], before: TemplateTable
+    ) -> TemplateTable:
+        """Read all Sets into `message`; returns the Templates in force after it, copied before any change."""
+        templates = before
+        for span in spans:
+            if span.set_id >= FIRST_TEMPLATE_ID:
+                template = templates.by_id.get(span.set_id)
+                if template is None:
+                    message.ignored[Reason.TEMPLATE_MISSING] += 1
+                    continue
+                records = template.reader.read(octets, span.start, span.end)
+                message.data_sets.append(DataSet(template, records))
+            elif span.set_id in (TEMPLATE_SET_ID, OPTIONS_TEMPLATE_SET_ID):
+                if templates is before:
+                    templates = before.copy()
+                self._read_templates(message, octets, span, templates)
+                self._check_limits(span.start, templates, self.fields - before.fields + templates.fields)
+            else:
+                # Section 3.3.2: 0 and 1 are not used, 4 to 255 are reserved for future use.
+                message.ignored[Reason.RESERVED_SET] += 1
+        return templates
+
+    def _read_templates(
+        self, message: Message, octets: bytes, span: SetSpan, templates: TemplateTable
+    ) -> None:
+        cursor = Cursor(octets, span.start, span.end, Reason.TRUNCATED)
+        for record in read_template_set(cursor, span.set_id, templates.by_id, self._limits.fields):
+            if isinstance(record, int):
+                self._withdraw(message, record, span.set_id, templates)
+                continue
+            before = templates.by_id.get(record.template_id)
+            if before is record:
+                continue
+            if self._stream and before is not None:
+                raise MalformedMessageError(span.start, Reason.REDEFINITION, f"template {record.template_id}")
+            templates.define(record)
+            message.new_templates.append(record)
+
+    def _withdraw(self, message: Message, template_id: int, set_id: int, templates: TemplateTable) -> None:
+        options = set_id == OPTIONS_TEMPLATE_SET_ID
+        if not self._stream:
+            message.ignored[Reason.UDP_WITHDRAWAL] += 1
+        elif template_id == set_id:
+            templates.withdraw_all(options)
+        elif template_id in templates.by_id and templates.by_id[template_id].is_options == options:
+            templates.withdraw(template_id)
+        else:
+            message.ignored[Reason.UNKNOWN_WITHDRAWAL] += 1
+
+    def _check_limits(self, offset: int, templates: TemplateTable, fields: int) -> None:
+        """fields: those of all Templates of the session, as they would be after this Set."""
+        if len(templates.by_id) > self._limits.templates:
+            text = f"more than {self._limits.templates} in one observation domain"
+            raise MalformedMessageError(offset, Reason.TEMPLATE_LIMIT, text)
+        if fields > self._limits.session_fields:
+            text = f"more than {self._limits.session_fields} fields in one session"
+            raise MalformedMessageError(offset, Reason.TEMPLATE_LIMIT, text)

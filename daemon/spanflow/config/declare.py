@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a setting is declared: a dataclass field whose metadata says all that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from spanflow.config.values import Kind
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is known of one setting apart from its value. example: a value as YAML, not the default."""
+
+    key: str
+    attribute: str
+    default: Any
+    kind: Kind[Any]
+    description: str
+    example: str
+
+
+def setting(kind: Kind[T], default: T, description: str, *, example: str) -> T:
+    """Declare a field that the user sets."""
+    return field(default=default, metadata={"kind": kind, "description": description, "example": example})
+
+
+def option(kind: Kind[T], description: str, *, example: str, key: str = "") -> T | None:
+    """Declare a field that is None until the user sets it. key: its name in YAML, if not the attribute's."""
+    metadata = {"kind": kind, "description": description, "example": example, "key": key}
+    return field(default=None, metadata=metadata)
+
+
+def settings_of(cls: type[Any]) -> Mapping[str, Setting]:
+    """The settings of a section or of a collector by YAML key, in the order of their declaration."""
+    found = {}
+    for member in fields(cls):
+        declared = member.metadata
+        if "kind" in declared:
+            key = declared.get("key") or member.name
+            description, example = declared["description"], declared["example"]
+            found[key] = Setting(key, member.name, member.default, declared["kind"], description, example)
+    return found

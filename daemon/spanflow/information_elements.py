@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Information Elements by name and by number: IANA's registry, and the reverse elements of RFC 5103.
+
+The `ipfix` package brings the registry as it stood in 2014; what IANA registered since then is in
+`information_elements_since_2014.iespec` beside this file, in the same notation: name(number)<type>[length].
+The files are read at the first look-up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+REVERSE_PEN = 29305
+"""The Private Enterprise Number of reverse Information Elements (RFC 5103 section 6.1)."""
+
+VARIABLE_LENGTH = 65535
+"""The length that says: each value carries its own length (RFC 7011 section 7)."""
+
+_SPECIFICATION = re.compile(r"(?P<name>\w+)\((?P<number>\d+)\)<(?P<type>\w+)>\[(?P<length>\d+)\]")
+
+# RFC 5103 section 6.1, with the numbers of the sections of RFC 5102 that it refers to.
+_NOT_REVERSIBLE = (
+    {148, 145, 149, 137}  # identifiers: flowId, templateId, observationDomainId, commonPropertiesId
+    | {130, 131, 217, 211, 212, 213, 214, 215, 216, 173}  # 5.2, configuration of the processes
+    | {41, 40, 42, 163, 164, 165, 166, 167, 168}  # 5.3, statistics of the processes
+    | {210, 239}  # paddingOctets, biflowDirection
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InformationElement:
+    """One Information Element. `type` is the abstract data type's name, `length` its octets or VARIABLE_LENGTH.
+
+    `pen` is 0 for IANA's own elements.
+    """
+
+    name: str
+    number: int
+    pen: int
+    type: str
+    length: int
+
+
+def by_name(name: str) -> InformationElement:
+    """The element of this name ("octetDeltaCount", "reverseOctetDeltaCount"). Raises KeyError."""
+    return _registry()[0][name]
+
+
+def by_number(pen: int, number: int) -> InformationElement | None:
+    """The element of this number, or None if neither IANA nor RFC 5103 defines it."""
+    return _registry()[1].get((pen, number))
+
+
+def reverse_of(element: InformationElement) -> InformationElement:
+    """The reverse element of an element of IANA's (RFC 5103 section 6.1). Raises ValueError if there is none."""
+    if element.pen or element.number in _NOT_REVERSIBLE:
+        raise ValueError(f"{element.name}: has no reverse Information Element (RFC 5103 section 6.1)")
+    name = "reverse" + element.name[0].upper() + element.name[1:]
+    return replace(element, name=name, pen=REVERSE_PEN)
+
+
+@cache
+def _registry() -> tuple[dict[str, InformationElement], dict[tuple[int, int], InformationElement]]:
+    elements = list(_read(files("ipfix").joinpath("iana.iespec").read_text("utf-8")))
+    elements += _read(Path(__file__).with_name("information_elements_since_2014.iespec").read_text("utf-8"))
+    elements += [reverse_of(element) for element in elements if element.number not in _NOT_REVERSIBLE]
+    return {e.name: e for e in elements}, {(e.pen, e.number): e for e in elements}
+
+
+def _read(specifications: str) -> Iterator[InformationElement]:
+    for found in _SPECIFICATION.finditer(specifications):
+        yield InformationElement(
+            found["name"], int(found["number"]), 0, found["type"], int(found["length"])
+        )

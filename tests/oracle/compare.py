@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What differs between the records of the native Metering Process and those of the oracle."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from oracle.metering import Result
+from oracle.records import Series
+
+RecordLike = Mapping[str, Any]
+Half = tuple[str, Any, Series | None]
+"""Name of a series (forward, reverse, both), the record or half record that describes it, what is behind it."""
+
+HALVES = ("forward", "reverse")
+UNCOMPARED = ("flow_id", "worker", "statistics")
+FLOAT32_TOLERANCE = 2.0**-23
+GAP_SUM_TOLERANCE = 1e-6
+
+
+def compare(native_records: np.ndarray, result: Result) -> list[str]:
+    """Every difference as one line; an empty list means that both have the same records, in whatever order.
+
+    native_records: dtype spanflow.record.RECORD, all batches of a run concatenated. flow_id and worker are ignored.
+    Sums of squared gaps may differ by 1e-6, the shortest and longest gap by the precision of float32.
+    """
+    differences = []
+    natives, oracles = _by_flow(native_records), _by_flow(result.records)
+    for identity in sorted(natives.keys() | oracles.keys()):
+        ours, theirs = natives.get(identity, []), oracles.get(identity, [])
+        name = _name((ours or theirs)[0])
+        if len(ours) != len(theirs):
+            differences.append(f"{name}: {len(ours)} records, expected {len(theirs)}")
+        for number, (native, oracle) in enumerate(zip(ours, theirs, strict=False)):
+            found = [*_member_differences(native, oracle), *_sum_differences(native, oracle)]
+            differences += [f"{name}: record {number}: {text}" for text in found]
+    return differences
+
+
+def statistics_differences(native_records: np.ndarray, result: Result) -> list[str]:
+    """Where mean or deviation, derived from the members of a record, miss the two-pass ones (semantics §5).
+
+    Sizes: 1e-9 relative. Gaps: 1e-6 relative or 1 ns. Records must already be equal by `compare`.
+    """
+    differences = []
+    natives, oracles = _by_flow(native_records), _by_flow(result.records)
+    for identity in natives.keys() & oracles.keys():
+        for number, (native, oracle) in enumerate(zip(natives[identity], oracles[identity], strict=True)):
+            where = f"{_name(native)}: record {number}"
+            for text in _statistics_differences(native, oracle):
+                differences.append(f"{where}: {text}")
+    return differences
+
+
+def size_sum_squares(packets: int, octets: int, smallest: int, largest: int, remainder: int) -> int | None:
+    """The sum of squares of sizes from its value modulo 2^64, None when the bounds leave it open.
+
+    It lies between (Σx)²/n and that plus n(max-min)²/4 (Cauchy and Popoviciu), a range that is narrower than 2^64
+    unless the sizes are of jumbograms.
+    """
+    low = -(-octets * octets // packets)
+    value = low + (remainder - low) % 2**64
+    widest = octets * octets // packets + packets * (largest - smallest) ** 2 // 4
+    return value if value + 2**64 > widest else None
+
+
+def _by_flow(records: Any) -> dict[tuple[Any, ...], list[RecordLike]]:
+    """Records by their ends without direction and protocol, in each group by time, VLAN, interface, reason."""
+    groups = defaultdict(list)
+    for record in records:
+        ends = sorted(
+            (bytes(record[f"{end}_address"]), int(record[f"{end}_transport_port"]))
+            for end in ("source", "destination")
+        )
+        groups[int(record["ip_version"]), int(record["protocol_identifier"]), *ends].append(record)
+    for group in groups.values():
+        group.sort(key=_order)
+    return groups
+
+
+def _order(record: RecordLike) -> tuple[int, ...]:
+    halves = [record[half] for half in HALVES if record[half]["packet_delta_count"]]
+    return (
+        min(int(half["vlan_id"]) for half in halves),
+        min(int(half["ingress_interface"]) for half in halves),
+        int(record["flow_start_ns"]),
+        min(int(half["first_ns"]) for half in halves),
+        max(int(half["last_ns"]) for half in halves),
+        sum(int(half["packet_delta_count"]) for half in halves),
+        sum(int(half["octet_delta_count"]) for half in halves),
+        int(record["end_detail"]),
+    )
+
+
+def _name(record: RecordLike) -> str:
+    source, destination = (
+        f"{bytes(record[f'{end}_address']).hex()}.{record[f'{end}_transport_port']}" for end in ("source", "destination")
+    )
+    return f"{source} > {destination} protocol {record['protocol_identifier']}"
+
+
+def _halves(record: RecordLike, oracle: RecordLike) -> Iterator[tuple[str, Any, Any]]:
+    """The record itself and both halves: (prefix, ours, theirs)."""
+    yield "", record, oracle
+    for half in HALVES:
+        yield f"{half}.", record[half], oracle[half]
+
+
+def _member_differences(native: RecordLike, oracle: RecordLike) -> Iterator[str]:
+    for prefix, ours, theirs in _halves(native, oracle):
+        for member, expected in theirs.items():
+            if member in HALVES or member in UNCOMPARED:
+                continue
+            value = ours[member]
+            value = bytes(value) if isinstance(expected, bytes) else value.item()
+            if not _equal(member, value, expected):
+                yield f"{prefix}{member} is {_text(value)}, expected {_text(expected)}"
+
+
+def _equal(member: str, value: Any, expected: Any) -> bool:
+    if member == "gap_sum_squares":
+        return math.isclose(value, expected, rel_tol=GAP_SUM_TOLERANCE, abs_tol=1.0)
+    if member in ("gap_min_ns", "gap_max_ns"):
+        return math.isclose(value, expected, rel_tol=FLOAT32_TOLERANCE)
+    return bool(value == expected)
+
+
+def _text(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _sum_differences(native: RecordLike, oracle: RecordLike) -> Iterator[str]:
+    """The whole sum of squares of sizes must come out of its remainder."""
+    for name, half, series in _series(native, oracle):
+        if name == "both" or series is None or not series.sizes:
+            continue
+        value, exact = _sum_of_squares(half), sum(size * size for size in series.sizes)
+        if value is not None and value != exact:
+            yield f"{name}: the sum of squared sizes is {value}, expected {exact}"
+
+
+def _sum_of_squares(half: RecordLike) -> int | None:
+    members = ("packet_delta_count", "octet_delta_count", "size_min", "size_max", "size_sum_squares")
+    numbers = [int(half[member]) for member in members]
+    return size_sum_squares(*numbers) if numbers[0] else 0
+
+
+def _series(native: RecordLike, oracle: RecordLike) -> Iterator[Half]:
+    behind = oracle.get("statistics", {})
+    for half in HALVES:
+        yield half, native[half], behind.get(half)
+    yield "both", native, behind.get("both")
+
+
+def _statistics_differences(native: RecordLike, oracle: RecordLike) -> Iterator[str]:
+    for name, members, series in _series(native, oracle):
+        if series is None or not series.sizes:
+            continue
+        halves = [native[half] for half in HALVES] if name == "both" else [members]
+        derived = {**_size_statistics(halves), **_gap_statistics(halves, float(members["gap_sum_squares"]))}
+        for what, value in derived.items():
+            expected = getattr(series, what)
+            relative, absolute = (1e-9, 0.0) if what.startswith("size") else (1e-6, 1.0)
+            if not math.isclose(value, expected, rel_tol=relative, abs_tol=absolute):
+                yield f"{name}.{what} is {value}, two passes give {expected}"
+
+
+def _size_statistics(halves: list[RecordLike]) -> dict[str, float]:
+    packets = sum(int(half["packet_delta_count"]) for half in halves)
+    octets = sum(int(half["octet_delta_count"]) for half in halves)
+    squares = [_sum_of_squares(half) for half in halves]
+    statistics = {"size_mean": octets / packets}
+    if None not in squares:
+        statistics["size_stddev"] = _deviation(packets, octets, sum(squares))
+    return statistics
+
+
+def _gap_statistics(halves: list[RecordLike], sum_squares: float) -> dict[str, float]:
+    """A record holds no sum of gaps; without disorder at its start it is the time from the first to the last packet."""
+    used = [half for half in halves if half["packet_delta_count"]]
+    gaps = sum(int(half["packet_delta_count"]) for half in used) - 1
+    total = max(int(half["last_ns"]) for half in used) - min(int(half["first_ns"]) for half in used)
+    return {"gap_mean": total / gaps if gaps else 0.0, "gap_stddev": _deviation(gaps, total, sum_squares)}
+
+
+def _deviation(count: int, total: int, sum_squares: float) -> float:
+    """The sample standard deviation from sums, exact when the sums are integers."""
+    if count < 2:
+        return 0.0
+    if isinstance(sum_squares, int):
+        return math.sqrt((count * sum_squares - total * total) / (count * (count - 1)))
+    return math.sqrt(max(0.0, sum_squares - total * total / count) / (count - 1))

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a frame to its IP packet: link layers, VLAN tags, MPLS, PPPoE (semantics §1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from oracle.frame import Discard, Frame
+
+MAXIMUM_TAGS = 8
+TAGS = (0x8100, 0x88A8)
+SNAP_OUIS = (bytes(3), bytes.fromhex("0000f8"))
+NULL_FAMILIES = {2: 4, 10: 6, 24: 6, 28: 6, 30: 6}
+"""AF_INET everywhere; AF_INET6 of Linux, NetBSD and OpenBSD, FreeBSD, Darwin."""
+
+
+@dataclass(slots=True)
+class Link:
+    """Where the IP packet starts, the IP version that the link layer promises, and what else it said."""
+
+    offset: int = 0
+    version: int = 0
+    vlan_id: int = 0
+    tags: int = 0
+    source_mac_address: bytes = bytes(6)
+    destination_mac_address: bytes = bytes(6)
+
+
+def decode_link(frame: Frame) -> Link:
+    """Find the IP packet of a frame. Raises Discard."""
+    decoder = DECODERS.get(frame.link_type)
+    if decoder is None:
+        raise Discard("unsupported_link")
+    link = Link()
+    decoder(frame, link)
+    return link
+
+
+def _ethernet(frame: Frame, link: Link) -> None:
+    header = frame.need(0, 14, frame.wire_length)
+    link.destination_mac_address, link.source_mac_address = header[:6], header[6:12]
+    _type_or_length(frame, link, 14, int.from_bytes(header[12:14], "big"))
+
+
+def _type_or_length(frame: Frame, link: Link, offset: int, value: int) -> None:
+    """IEEE 802.3: values up to 1500 are a length, and LLC follows."""
+    if value <= 1500:
+        _llc(frame, link, offset)
+    else:
+        _ethertype(frame, link, offset, value)
+
+
+def _llc(frame: Frame, link: Link, offset: int) -> None:
+    header = frame.need(offset, 3, frame.wire_length)
+    if header == b"\x06\x06\x03":
+        _ip(link, offset + 3, 4)
+    elif header == b"\xaa\xaa\x03":
+        snap = frame.need(offset + 3, 5, frame.wire_length)
+        if snap[:3] not in SNAP_OUIS:
+            raise Discard("non_ip")
+        _ethertype(frame, link, offset + 8, int.from_bytes(snap[3:], "big"))
+    else:
+        raise Discard("non_ip")
+
+
+def _ethertype(frame: Frame, link: Link, offset: int, value: int) -> None:
+    if value in TAGS:
+        _tag(frame, link, offset)
+    elif value == 0x0800:
+        _ip(link, offset, 4)
+    elif value == 0x86DD:
+        _ip(link, offset, 6)
+    elif value in (0x8847, 0x8848):
+        _mpls(frame, link, offset)
+    elif value == 0x8864:
+        _pppoe(frame, link, offset)
+    else:
+        raise Discard("non_ip")
+
+
+def _tag(frame: Frame, link: Link, offset: int) -> None:
+    if link.tags == MAXIMUM_TAGS:
+        raise Discard("unsupported_link")
+    tag = frame.need(offset, 4, frame.wire_length)
+    if link.tags == 0:
+        link.vlan_id = int.from_bytes(tag[:2], "big") & 0xFFF
+    link.tags += 1
+    _type_or_length(frame, link, offset + 4, int.from_bytes(tag[2:], "big"))
+
+
+def _mpls(frame: Frame, link: Link, offset: int) -> None:
+    """RFC 3032: labels up to the bottom of the stack; no field names the payload, its first nibble must do."""
+    bottom = False
+    while not bottom:
+        bottom = bool(frame.need(offset, 4, frame.wire_length)[2] & 1)
+        offset += 4
+    version = frame.need(offset, 1, frame.wire_length)[0] >> 4
+    if version not in (4, 6):
+        raise Discard("non_ip")
+    _ip(link, offset, version)
+
+
+def _pppoe(frame: Frame, link: Link, offset: int) -> None:
+    header = frame.need(offset, 6, frame.wire_length)
+    if header[0] != 0x11 or header[1] != 0:
+        raise Discard("malformed")
+    _ppp_protocol(frame, link, offset + 6)
+
+
+def _ppp_protocol(frame: Frame, link: Link, offset: int) -> None:
+    protocol = int.from_bytes(frame.need(offset, 2, frame.wire_length), "big")
+    if protocol == 0x0021:
+        _ip(link, offset + 2, 4)
+    elif protocol == 0x0057:
+        _ip(link, offset + 2, 6)
+    elif protocol == 0x0281:
+        _mpls(frame, link, offset + 2)
+    else:
+        raise Discard("non_ip")
+
+
+def _ppp(frame: Frame, link: Link) -> None:
+    """RFC 1662: address and control octets, if there."""
+    framed = frame.need(0, 2, frame.wire_length) == b"\xff\x03"
+    _ppp_protocol(frame, link, 2 if framed else 0)
+
+
+def _sll(frame: Frame, link: Link) -> None:
+    header = frame.need(0, 16, frame.wire_length)
+    if int.from_bytes(header[4:6], "big") == 6:
+        link.source_mac_address = header[6:12]
+    _ethertype(frame, link, 16, int.from_bytes(header[14:16], "big"))
+
+
+def _sll2(frame: Frame, link: Link) -> None:
+    header = frame.need(0, 20, frame.wire_length)
+    if header[11] == 6:
+        link.source_mac_address = header[12:18]
+    _ethertype(frame, link, 20, int.from_bytes(header[:2], "big"))
+
+
+def _null(frame: Frame, link: Link) -> None:
+    """The family is in the byte order of the capturing machine: both are tried, only one has a small number."""
+    header = frame.need(0, 4, frame.wire_length)
+    family = min(int.from_bytes(header, "little"), int.from_bytes(header, "big"))
+    _family(link, family)
+
+
+def _loop(frame: Frame, link: Link) -> None:
+    _family(link, int.from_bytes(frame.need(0, 4, frame.wire_length), "big"))
+
+
+def _family(link: Link, family: int) -> None:
+    if family not in NULL_FAMILIES:
+        raise Discard("non_ip")
+    _ip(link, 4, NULL_FAMILIES[family])
+
+
+def _raw(frame: Frame, link: Link) -> None:
+    version = frame.need(0, 1, frame.wire_length)[0] >> 4
+    if version not in (4, 6):
+        raise Discard("malformed")
+    _ip(link, 0, version)
+
+
+def _ip(link: Link, offset: int, version: int) -> None:
+    link.offset, link.version = offset, version
+
+
+DECODERS: dict[int, Callable[[Frame, Link], None]] = {
+    0: _null,
+    1: _ethernet,
+    9: _ppp,
+    12: _raw,
+    50: _ppp,
+    101: _raw,
+    108: _loop,
+    113: _sll,
+    228: lambda frame, link: _ip(link, 0, 4),
+    229: lambda frame, link: _ip(link, 0, 6),
+    276: _sll2,
+}
+"""By LINKTYPE of the capture file; 12 is the number of DLT_RAW itself, which old files hold."""
