@@ -63,13 +63,15 @@ class _Sink:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError("the sink did not start")
-        self.port: int = json.loads(line)["port"]
+        greeting = json.loads(line)
+        self.port: int = greeting["port"]
+        self._buffer = {"receive_buffer_octets": greeting["receive_buffer_octets"]}
 
     def stop(self) -> dict[str, Any]:
         """It empties its socket, then reports."""
         self._process.send_signal(signal.SIGTERM)
         totals: dict[str, Any] = json.loads(self._process.communicate(timeout=30)[0])
-        return totals
+        return totals | self._buffer
 
     def kill(self) -> None:
         if self._process.poll() is None:
@@ -77,15 +79,26 @@ class _Sink:
             self._process.communicate()
 
 
-def _run_command(row: Row, programs: Programs, capture: Capture, scratch: Path, ports: list[int]) -> dict[str, Any]:
+def _run_command(
+    row: Row, programs: Programs, capture: Capture, scratch: Path, ports: list[int]
+) -> dict[str, Any]:
     names = {"capture": str(capture.path), "scratch": str(scratch / "files")}
     names |= {"port" if index == 0 else f"port{index + 1}": str(port) for index, port in enumerate(ports)}
     (scratch / "files").mkdir()
     cost_file = scratch / "cost.json"
-    command = [str(programs.tools / "measure"), "--output", str(cost_file), "--timeout", str(TIMEOUT_SECONDS), "--"]
+    command = [
+        str(programs.tools / "measure"),
+        "--output",
+        str(cost_file),
+        "--timeout",
+        str(TIMEOUT_SECONDS),
+        "--",
+    ]
     command += programs.commands[row.program] + [argument.format(**names) for argument in row.arguments]
     environment = {**os.environ, **programs.environment}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, stdin=subprocess.DEVNULL, check=False
+    )
     if done.returncode or not cost_file.exists():
         return {"error": _last_line(done.stderr) or f"measure: exit code {done.returncode}"}
     outcome: dict[str, Any] = json.loads(cost_file.read_text())

@@ -44,7 +44,13 @@ LEAST_PACKETS = {
     Shape.STREAM: 2,
 }
 TAILED = (Shape.RESET, Shape.CLOSED, Shape.OPEN, Shape.STREAM)
-TCP_SHARES = ((Shape.UNANSWERED, 0.05), (Shape.REFUSED, 0.03), (Shape.RESET, 0.07), (Shape.CLOSED, 0.81), (Shape.OPEN, 0.04))
+TCP_SHARES = (
+    (Shape.UNANSWERED, 0.05),
+    (Shape.REFUSED, 0.03),
+    (Shape.RESET, 0.07),
+    (Shape.CLOSED, 0.81),
+    (Shape.OPEN, 0.04),
+)
 UDP_SHARES = ((Shape.QUESTION, 0.7), (Shape.STREAM, 0.3))
 
 
@@ -73,7 +79,9 @@ class FlowPlan:
         return np.less(self.shape, Shape.QUESTION)
 
 
-def plan_mix(rng: np.random.Generator, packets: int, flows: int, duration: float, payloads: Payloads) -> FlowPlan:
+def plan_mix(
+    rng: np.random.Generator, packets: int, flows: int, duration: float, payloads: Payloads
+) -> FlowPlan:
     """85 % TCP, 80 % IPv4, sizes with a Pareto tail. Raises ValueError when the packets do not suffice."""
     tcp = rng.random(flows) < 0.85
     shape = np.where(tcp, _draw(rng, flows, TCP_SHARES), _draw(rng, flows, UDP_SHARES)).astype(np.uint8)
@@ -160,7 +168,9 @@ def _sizes(rng: np.random.Generator, packets: int, shape: NDArray[np.uint8]) -> 
     tailed = np.flatnonzero(np.isin(shape, TAILED))
     spare = packets - int(size.sum())
     if spare < 0 or not len(tailed):
-        raise ValueError(f"mix: {packets} packets do not suffice for {len(shape)} flows; use 8 per flow or more")
+        raise ValueError(
+            f"mix: {packets} packets do not suffice for {len(shape)} flows; use 8 per flow or more"
+        )
     weight = rng.pareto(TAIL_EXPONENT, len(tailed))
     weight = np.minimum(weight, LARGEST_SHARE * weight.sum())
     extra = np.floor(weight * (spare / weight.sum())).astype(np.int64)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from flow_plan import FlowPlan
+from flow_plan import FlowPlan, Shape
 from packet_plan import SYN
 from payloads import WIDTH, Payloads
 
@@ -24,7 +24,7 @@ RECORD_OCTETS = 16
 LONGEST_HEADERS = ETHERNET_OCTETS + 40 + 28  # IPv6, TCP with our options
 CHUNK_OCTETS = 16 << 20  # of the matrix that frames are built in
 # Maximum segment size 1440, SACK permitted, two no-operations (RFC 9293 section 3.1, RFC 2018).
-SYN_OPTIONS = bytes.fromhex("020405a0" "0402" "0101")
+SYN_OPTIONS = bytes.fromhex("020405a004020101")
 CLIENT_MAC = bytes.fromhex("020000000c01")
 SERVER_MAC = bytes.fromhex("020000000501")
 CLIENT_PREFIX = bytes.fromhex("20010db8000c0000")
@@ -33,12 +33,14 @@ SERVER_PREFIX = bytes.fromhex("20010db800050000")
 _RECORD = [("seconds", "<u4"), ("microseconds", "<u4"), ("captured", "<u4"), ("wire", "<u4")]
 _ETHERNET = [("mac_destination", "S6"), ("mac_source", "S6"), ("ether_type", ">u2")]
 _IPV4 = [
-    ("version", "u1"), ("traffic_class", "u1"), ("length", ">u2"), ("identification", ">u2"), ("fragment", ">u2"),
-    ("hop_limit", "u1"), ("protocol", "u1"), ("header_checksum", ">u2"), ("source", ">u4"), ("destination", ">u4"),
+    ("version", "u1"), ("traffic_class", "u1"), ("length", ">u2"), ("identification", ">u2"),
+    ("fragment", ">u2"), ("hop_limit", "u1"), ("protocol", "u1"), ("header_checksum", ">u2"),
+    ("source", ">u4"), ("destination", ">u4"),
 ]  # fmt: skip
 _IPV6 = [
-    ("version", "u1"), ("traffic_class", "u1"), ("flow_label", ">u2"), ("length", ">u2"), ("protocol", "u1"),
-    ("hop_limit", "u1"), ("source_prefix", "S8"), ("source", ">u8"), ("destination_prefix", "S8"), ("destination", ">u8"),
+    ("version", "u1"), ("traffic_class", "u1"), ("flow_label", ">u2"), ("length", ">u2"),
+    ("protocol", "u1"), ("hop_limit", "u1"), ("source_prefix", "S8"), ("source", ">u8"),
+    ("destination_prefix", "S8"), ("destination", ">u8"),
 ]  # fmt: skip
 _PORTS = [("source_port", ">u2"), ("destination_port", ">u2")]
 _TCP = [
@@ -87,7 +89,9 @@ def wire_octets(ip: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.maximum(ip + ETHERNET_OCTETS, LEAST_FRAME)
 
 
-def build_records(packet: NDArray[np.void], number: int, plan: FlowPlan, payloads: Payloads, snap: int) -> NDArray[np.uint8]:
+def build_records(
+    packet: NDArray[np.void], number: int, plan: FlowPlan, payloads: Payloads, snap: int
+) -> NDArray[np.uint8]:
     """The pcap records of `packet` in order, as octets; `number` is the first packet's place in the file."""
     wire = wire_octets(ip_octets(packet, plan))
     captured = np.minimum(wire, snap)
@@ -96,7 +100,9 @@ def build_records(packet: NDArray[np.void], number: int, plan: FlowPlan, payload
     ipv6 = plan.ipv6[packet["flow"]]
     tcp = plan.tcp[packet["flow"]]
     options = _has_options(packet, plan)
-    for layout in (Layout(v6, *rest) for v6 in (False, True) for rest in ((True, False), (True, True), (False, False))):
+    for layout in (
+        Layout(v6, *rest) for v6 in (False, True) for rest in ((True, False), (True, True), (False, False))
+    ):
         rows = np.flatnonzero((ipv6 == layout.ipv6) & (tcp == layout.tcp) & (options == layout.options))
         if not len(rows):
             continue
@@ -111,8 +117,10 @@ def build_records(packet: NDArray[np.void], number: int, plan: FlowPlan, payload
 
 
 def _has_options(packet: NDArray[np.void], plan: FlowPlan) -> NDArray[np.bool_]:
-    """A SYN of a connection carries options, the SYN of an unanswered attempt is bare (and its frame padded)."""
-    return np.logical_and((packet["flags"] & SYN) != 0, plan.shape[packet["flow"]] != 0)
+    """A SYN carries options, but that of an unanswered attempt is bare (and its frame padded)."""
+    syn: NDArray[np.bool_] = (packet["flags"] & SYN) != 0
+    answered: NDArray[np.bool_] = plan.shape[packet["flow"]] != Shape.UNANSWERED
+    return syn & answered
 
 
 def _headers(
@@ -178,10 +186,12 @@ def _put_checksums(h: NDArray[np.void], packet: NDArray[np.void], payloads: Payl
 def _word_sum(octets: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Sum of each row's big-endian 16-bit words; rows are of even length."""
     words = np.ascontiguousarray(octets).view(">u2")
-    return words.sum(axis=1, dtype=np.uint64)
+    total: NDArray[np.uint64] = words.sum(axis=1, dtype=np.uint64)
+    return total
 
 
 def _fold(total: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    total = (total & 0xFFFF) + (total >> 16)
-    total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
+    low, high = np.uint64(0xFFFF), np.uint64(16)
+    total = (total & low) + (total >> high)
+    total = (total & low) + (total >> high)
+    return ~total & low

@@ -13,7 +13,7 @@ BIN = BENCH / "out" / "bin"
 
 
 def build_tools() -> Path:
-    """The folder of the built programs. Raises RuntimeError with the compiler's words when the build fails."""
+    """The folder of the built programs. Raises RuntimeError with the compiler's words."""
     configure = ["cmake", "-S", str(BENCH / "native"), "-B", str(BUILD), "-DCMAKE_BUILD_TYPE=Release"]
     if shutil.which("ninja") and not (BUILD / "CMakeCache.txt").exists():
         configure += ["-G", "Ninja"]

@@ -32,7 +32,9 @@ PACKET = np.dtype(
 )
 
 
-def plan_packets(plan: FlowPlan, first: int, last: int, rng: np.random.Generator, payloads: Payloads) -> NDArray[np.void]:
+def plan_packets(
+    plan: FlowPlan, first: int, last: int, rng: np.random.Generator, payloads: Payloads
+) -> NDArray[np.void]:
     """Packets of the Flows first <= i < last, dtype PACKET, Flow after Flow and each in its own order."""
     size = plan.packets[first:last]
     flow = np.repeat(np.arange(first, last), size)
@@ -53,7 +55,9 @@ def plan_packets(plan: FlowPlan, first: int, last: int, rng: np.random.Generator
     return packet
 
 
-def _times(plan: FlowPlan, first: int, last: int, begin: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.uint32]:
+def _times(
+    plan: FlowPlan, first: int, last: int, begin: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.uint32]:
     """Exponential gaps, stretched so that each Flow fills its span."""
     size = plan.packets[first:last]
     steps = rng.standard_exponential(int(size.sum()))
@@ -76,7 +80,8 @@ def _exchange_data(packet: NDArray[np.void], plan: FlowPlan, rng: np.random.Gene
     bulk = plan.bulk[flow]
     tcp = plan.tcp[flow]
 
-    # Bulk: two full segments down for one bare ACK up. Else 45 % bare ACKs, 25 % small, 15 % medium, 15 % full.
+    # Bulk: two full segments down for one bare ACK up. Else 45 % bare ACKs, 25 % small, 15 % medium,
+    # 15 % full.
     payload = np.select([kind < 0.45, kind < 0.70, kind < 0.85], [0, small, 536], FULL)
     payload = np.where(bulk, np.where(kind < 1 / 3, 0, FULL), payload)
     from_server = np.where(bulk, kind >= 1 / 3, way < np.where(payload == 0, 0.4, 0.7))
@@ -113,7 +118,9 @@ def _put_messages(
         packet["flags"][picked] |= np.where(tcp[picked], PSH, 0).astype(np.uint8)
 
 
-def _control_tcp(packet: NDArray[np.void], shape: NDArray[np.uint8], place: NDArray[np.int64], left: NDArray[np.int64]) -> None:
+def _control_tcp(
+    packet: NDArray[np.void], shape: NDArray[np.uint8], place: NDArray[np.int64], left: NDArray[np.int64]
+) -> None:
     """Handshake and ending over the data packets that stand in their places."""
     talks = (shape == Shape.RESET) | (shape == Shape.CLOSED) | (shape == Shape.OPEN)
     closed = shape == Shape.CLOSED
@@ -142,9 +149,13 @@ def _resolve_full(packet: NDArray[np.void], plan: FlowPlan) -> None:
 
 
 def _number_octets(
-    packet: NDArray[np.void], plan: FlowPlan, begin: NDArray[np.int64], size: NDArray[np.int64], rng: np.random.Generator
+    packet: NDArray[np.void],
+    plan: FlowPlan,
+    begin: NDArray[np.int64],
+    size: NDArray[np.int64],
+    rng: np.random.Generator,
 ) -> None:
-    """Sequence and acknowledgement numbers: octets sent before, SYN and FIN counting as one each (RFC 9293)."""
+    """Sequence and acknowledgement numbers: octets sent before, SYN and FIN count as one (RFC 9293)."""
     flow = packet["flow"]
     flags = packet["flags"]
     taken = packet["payload"].astype(np.int64) + ((flags & (SYN | FIN)) != 0)

@@ -66,7 +66,9 @@ def _messages(rng: np.random.Generator) -> list[tuple[str, bytes, bytes]]:
         messages.append(("tls", _client_hello(host, rng), _server_hello(rng)))
         messages.append(("http", _http_request(host), _http_response(20_000 + 997 * number)))
         identifier = int(rng.integers(1, 65536))
-        messages.append(("dns", _dns(host, identifier), _dns(host, identifier, bytes([198, 18, 7, number + 1]))))
+        messages.append(
+            ("dns", _dns(host, identifier), _dns(host, identifier, bytes([198, 18, 7, number + 1])))
+        )
     messages.append(("ssh", b"SSH-2.0-OpenSSH_9.6\r\n", b"SSH-2.0-dropbear_2022.83\r\n"))
     return messages
 
@@ -108,7 +110,8 @@ def _server_hello(rng: np.random.Generator) -> bytes:
 
 
 def _http_request(host: str) -> bytes:
-    return f"GET /news/today HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bench/1\r\nAccept: text/html\r\n\r\n".encode()
+    lines = ("GET /news/today HTTP/1.1", f"Host: {host}", "User-Agent: bench/1", "Accept: text/html", "", "")
+    return "\r\n".join(lines).encode()
 
 
 def _http_response(length: int) -> bytes:

@@ -30,6 +30,7 @@ from summary import Summary
 from traffic import OUT, Capture, ensure_capture
 
 ROOT = BENCH.parent
+START_REPEATS = 3  # per round: start-up is subtracted, so it must be known better, and it is cheap
 PEERS = {"softflowd": "softflowd", "nfpcapd": "nfdump"}  # program, Debian package
 
 
@@ -47,7 +48,9 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="captures of 200,000 packets, one counted run")
     parser.add_argument("--runs", type=int, help="counted runs per row (default 3)")
     parser.add_argument("--only", default="*", help="comma-separated patterns of row names")
@@ -64,7 +67,9 @@ def parse_arguments() -> argparse.Namespace:
 def measure(given: argparse.Namespace, rows: list[Row], runs: int) -> int:
     programs = find_programs(given)
     files = {name: ensure_capture(traffic) for name, traffic in captures(given.quick).items()}
-    summary = Summary({row.name: row for row in rows}, {name: capture.truth for name, capture in files.items()})
+    summary = Summary(
+        {row.name: row for row in rows}, {name: capture.truth for name, capture in files.items()}
+    )
     skipped = {row.name: programs.missing[row.program] for row in rows if row.program in programs.missing}
     for program in sorted({row.program for row in rows if row.name in skipped}):
         print(f"skipped: {program}: {programs.missing[program]}")
@@ -72,19 +77,36 @@ def measure(given: argparse.Namespace, rows: list[Row], runs: int) -> int:
     run_rounds([row for row in rows if row.name not in skipped], runs, programs, files, summary)
 
     head = describe_machine() | {
-        "peers": ", ".join(f"{tool} {package_version(package)}" for tool, package in PEERS.items() if find_tool(tool)),
+        "peers": ", ".join(
+            f"{tool} {package_version(package)}" for tool, package in PEERS.items() if find_tool(tool)
+        ),
         "date": datetime.date.today().isoformat(),
         "counted runs": str(runs),
+        "sink": _sink_buffer(summary),
+        "core bench": programs.commands.get("spanflow-core-bench", ["none"])[0],
         "load before": f"{load:.2f} (others' work shows here)",
     }
     name = "quick" if given.quick else "results"
-    text = write_report(summary, head, skipped).replace(f"{ROOT}/", "")
+    title = (
+        "Smoke test of the bench (small captures: not figures to quote)"
+        if given.quick
+        else "Benchmark results"
+    )
+    text = write_report(title, summary, head, skipped).replace(f"{ROOT}/", "")
     report = OUT / "quick.md" if given.quick else BENCH / "RESULTS.md"
     report.write_text(text)
-    stored = {"head": head, "truths": summary.truths, "runs": summary.runs, "failures": summary.failures, "skipped": skipped}
+    stored = {
+        "head": head,
+        "truths": summary.truths,
+        "runs": summary.runs,
+        "failures": summary.failures,
+        "skipped": skipped,
+    }
     (OUT / f"{name}.json").write_text(json.dumps(stored, indent=1) + "\n")
     print(f"wrote {report.relative_to(ROOT)} and bench/out/{name}.json")
-    wrong = [name for name in summary.runs if summary.rows[name].program == "spanflow" and summary.wrong(name)]
+    wrong = [
+        name for name in summary.runs if summary.rows[name].program == "spanflow" and summary.wrong(name)
+    ]
     for name in wrong:
         print(f"WRONG: {name}: {'; '.join(summary.wrong(name))}")
     return 1 if wrong or summary.failures else 0
@@ -95,7 +117,10 @@ def run_rounds(
 ) -> None:
     """Round after round over all rows, so that a disturbance hits every row alike; round 0 only warms up."""
     for number in range(runs + 1):
-        for row in rows:
+        for capture in {row.capture for row in rows}:
+            warm_page_cache(files[capture].path)
+        turns = [row for row in rows for _ in range(START_REPEATS if row.capture == "tiny" else 1)]
+        for row in turns:
             if row.name in summary.failures:
                 continue
             outcome = execute(row, programs, files[row.capture])
@@ -105,6 +130,29 @@ def run_rounds(
                 summary.runs.pop(row.name, None)
             elif number:
                 summary.runs.setdefault(row.name, []).append(outcome)
+
+
+def warm_page_cache(path: Path) -> None:
+    """Read the file in afresh, in one go.
+
+    How a file came into the page cache decides how it lies there: read in sequence it takes large pages, as
+    it was written (or after the kernel reclaimed parts) small ones, and walking it costs two to three times
+    as much. So every round begins with the same state.
+    """
+    with path.open("rb") as file:
+        os.fsync(file.fileno())  # dirty pages would stay as they are
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        while file.read(1 << 20):
+            pass
+
+
+def _sink_buffer(summary: Summary) -> str:
+    runs = (run for runs in summary.runs.values() for run in runs)
+    totals = (each for run in runs for each in run.get("collectors", ()))
+    octets = next((each["receive_buffer_octets"] for each in totals if "receive_buffer_octets" in each), None)
+    return (
+        "not used" if octets is None else f"receive buffer {octets / 1048576:.0f} MiB as the kernel counts it"
+    )
 
 
 def _brief(outcome: dict[str, Any]) -> str:
@@ -133,7 +181,7 @@ def find_programs(given: argparse.Namespace) -> Programs:
     script = Path(sys.executable).parent / "spanflow"
     default = [str(script)] if script.exists() else [sys.executable, "-m", "spanflow"]
     command = shlex.split(given.spanflow) if given.spanflow else default
-    # The source tree is found also where the package is not installed; an installed one comes first by its script.
+    # Where the package is not installed, its source tree is used.
     environment = {} if script.exists() else {"PYTHONPATH": str(ROOT / "daemon")}
     if reason := _cannot_meter(command, environment):
         missing["spanflow"] = reason
@@ -150,14 +198,19 @@ def _newest_core_bench() -> str | None:
 def _cannot_meter(command: list[str], environment: dict[str, str]) -> str | None:
     try:
         done = subprocess.run(
-            [*command, "meter", "--help"], capture_output=True, text=True, env={**os.environ, **environment}, check=False
+            [*command, "meter", "--help"],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
+            check=False,
         )
     except OSError as error:
         return f"cannot be started: {error.strerror}"
     if done.returncode == 0:
         return None
     lines = done.stderr.strip().splitlines()
-    return f"`spanflow meter --help` fails: {lines[-1] if lines else done.returncode}"
+    reason = lines[-1].removeprefix(f"{sys.executable}: ") if lines else f"exit code {done.returncode}"
+    return f"`spanflow meter --help` fails ({reason})"
 
 
 if __name__ == "__main__":

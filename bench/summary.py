@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import nan
 from statistics import median
 from typing import Any
 
@@ -26,7 +27,7 @@ class Summary:
         return self.truths[self.rows[name].capture]
 
     def values(self, name: str, key: str) -> list[float]:
-        """`seconds` is a program's own timing of its loop where it has one, else wall time; `cpu` is user + system."""
+        """`seconds`: a program's own timing of its loop, else wall time; `cpu`: user + system."""
         return [_value(run, key) for run in self.runs[name]]
 
     def median(self, name: str, key: str) -> float:
@@ -37,19 +38,25 @@ class Summary:
         return min(values), max(values)
 
     def net(self, name: str, key: str) -> float:
-        """The median less that of the same command on a tiny file (nothing to subtract: the median itself)."""
+        """The median less that of the same command on a tiny file (without one: the median itself)."""
         baseline = self.rows[name].baseline
         if baseline is None or not self.has(baseline):
             return self.median(name, key)
         return self.median(name, key) - self.median(baseline, key)
 
     def ns_per_packet(self, name: str, key: str = "seconds") -> float:
-        return max(self.net(name, key), 0.0) * 1e9 / float(self.truth(name)["packets"])
+        """Net; not a number where the start-up varies by more than the whole run takes."""
+        net = self.net(name, key)
+        return net * 1e9 / float(self.truth(name)["packets"]) if net > 0 else nan
 
     def ratio(self, name: str, to: str, key: str = "seconds") -> float:
         """How many times as long `name` takes as `to`."""
-        other = self.ns_per_packet(to, key)
-        return self.ns_per_packet(name, key) / other if other else float("inf")
+        return self.ns_per_packet(name, key) / self.ns_per_packet(to, key)
+
+    def floor(self, scenario: str) -> str | None:
+        """The quicker way of walking the file."""
+        names = [f"{scenario}/floor-{mode}" for mode in ("mmap", "read")]
+        return min((name for name in names if self.has(name)), key=self.ns_per_packet, default=None)
 
     def records(self, name: str) -> int | None:
         run = self.runs[name][-1]

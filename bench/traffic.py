@@ -57,7 +57,9 @@ class Traffic:
         if not frames.LONGEST_HEADERS <= self.snap <= 65535:
             raise ValueError(f"snap: {self.snap} is out of range, use {frames.LONGEST_HEADERS} to 65535")
         if not 0 < self.duration <= LONGEST_SECONDS:
-            raise ValueError(f"duration: {self.duration} is out of range, use up to {LONGEST_SECONDS} seconds")
+            raise ValueError(
+                f"duration: {self.duration} is out of range, use up to {LONGEST_SECONDS} seconds"
+            )
         if self.scenario == "flood" and self.flows != self.packets:
             raise ValueError("flows: in a flood every packet is a flow, leave it out")
 
@@ -86,8 +88,12 @@ def ensure_capture(traffic: Traffic, directory: Path = OUT) -> Capture:
             return Capture(path, truth)
     directory.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        truth = wanted | write_capture(traffic, file)
+    try:
+        with partial.open("wb") as file:
+            truth = wanted | write_capture(traffic, file)
+    except BaseException:
+        partial.unlink()
+        raise
     truth_path.write_text(json.dumps(truth, indent=1) + "\n")
     partial.replace(path)
     return Capture(path, truth)
@@ -137,7 +143,7 @@ def _plan_flows(traffic: Traffic, rng: np.random.Generator, payloads: Payloads) 
 
 
 def _plan_all(plan: FlowPlan, seed: list[int], payloads: Payloads) -> tuple[NDArray[np.void], int]:
-    """All packets, Flow after Flow, and the number of Flows with direction (RFC 5103: halves with a packet)."""
+    """All packets, Flow after Flow, and the number of Biflow halves that have a packet."""
     ends = np.cumsum(plan.packets)
     packet = np.empty(int(ends[-1]), PACKET)
     one_way_flows = len(plan)  # the client always speaks first
@@ -155,12 +161,16 @@ def _plan_all(plan: FlowPlan, seed: list[int], payloads: Payloads) -> tuple[NDAr
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("scenario", choices=SCENARIOS)
     parser.add_argument("--packets", type=int, required=True)
     parser.add_argument("--flows", type=int, help="default: packets / 20, at most 8 elephants")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--snap", type=int, default=128, help="octets kept of each frame (default %(default)s)")
+    parser.add_argument(
+        "--snap", type=int, default=128, help="octets kept of each frame (default %(default)s)"
+    )
     parser.add_argument("--duration", type=float, default=60.0, help="seconds (default %(default)s)")
     parser.add_argument("--output", type=Path, default=OUT, help="folder (default bench/out)")
     given = parser.parse_args()
@@ -181,7 +191,9 @@ def main() -> int:
     except ValueError as error:
         print(f"traffic: {error}", file=sys.stderr)
         return 64
-    print(json.dumps(capture.truth | {"file": capture.path.name, "seconds": round(time.monotonic() - begin, 2)}))
+    print(
+        json.dumps(capture.truth | {"file": capture.path.name, "seconds": round(time.monotonic() - begin, 2)})
+    )
     return 0
 
 

@@ -32,9 +32,10 @@ CAPTURES = (
     Traffic(scenario="elephant", packets=50_000, flows=8, seed=7, snap=65535),
 )
 FIELDS = (
-    "ip.len", "ipv6.plen", "ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "tcp.srcport", "udp.srcport", "tcp.dstport",
-    "udp.dstport", "tcp.flags.syn", "ip.checksum.status", "tcp.checksum.status", "udp.checksum.status", "_ws.malformed",
-    "tcp.analysis.retransmission", "tcp.analysis.lost_segment", "tcp.analysis.out_of_order",
+    "ip.len", "ipv6.plen", "ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "tcp.srcport", "udp.srcport",
+    "tcp.dstport", "udp.dstport", "tcp.flags.syn", "ip.checksum.status", "tcp.checksum.status",
+    "udp.checksum.status", "_ws.malformed", "tcp.analysis.retransmission",
+    "tcp.analysis.lost_segment", "tcp.analysis.out_of_order",
 )  # fmt: skip
 LAYERS = ("Ethernet", "IPv4", "IPv6", "TCP", "UDP")
 CHECKS = ("ip.check_checksum", "tcp.check_checksum", "udp.check_checksum")
@@ -45,7 +46,10 @@ def run(*command: str) -> str:
 
 
 def compare(what: str, seen: object, wanted: object) -> bool:
-    print(f"{'ok   ' if seen == wanted else 'WRONG'} {what}: {seen}" + ("" if seen == wanted else f", expected {wanted}"))
+    print(
+        f"{'ok   ' if seen == wanted else 'WRONG'} {what}: {seen}"
+        + ("" if seen == wanted else f", expected {wanted}")
+    )
     return seen == wanted
 
 
@@ -55,7 +59,9 @@ def complaints(value: dict[str, str], whole: bool) -> Iterator[str]:
     for field, seen in value.items():
         if field.endswith(".status") and seen not in ("", good_status):
             yield f"{field}={seen}"
-        if field.startswith("tcp.analysis") and seen and value["tcp.flags.syn"] == "0":  # SYNs are repeated on purpose
+        if (
+            field.startswith("tcp.analysis") and seen and value["tcp.flags.syn"] == "0"
+        ):  # SYNs are repeated on purpose
             yield field
         if field == "_ws.malformed" and any(f"[Malformed Packet: {layer}]" in seen for layer in LAYERS):
             yield seen
@@ -90,7 +96,11 @@ def verify_capture(capture: Capture, floor: str) -> Iterator[bool]:
             yield compare(f"{field} (tshark)", names, set(HOSTS))
     for mode in ("read", "mmap"):
         walked = json.loads(run(floor, mode, path))
-        yield compare(f"floor {mode}", (walked["packets"], walked["wire_octets"]), (truth["packets"], truth["wire_octets"]))
+        yield compare(
+            f"floor {mode}",
+            (walked["packets"], walked["wire_octets"]),
+            (truth["packets"], truth["wire_octets"]),
+        )
 
 
 def ipfix_message(domain: int, sequence: int, *sets: tuple[int, bytes]) -> bytes:

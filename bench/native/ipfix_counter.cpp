@@ -20,7 +20,8 @@ std::uint64_t number(std::span<const std::byte> octets, std::size_t at, std::siz
     return __builtin_bswap64(value);
   }
   std::uint64_t value = 0;
-  for (std::size_t i = 0; i < length; ++i) value = value << 8 | std::to_integer<std::uint64_t>(octets[at + i]);
+  for (std::size_t i = 0; i < length; ++i)
+    value = value << 8 | std::to_integer<std::uint64_t>(octets[at + i]);
   return value;
 }
 
@@ -103,7 +104,8 @@ std::uint64_t IpfixCounter::count_records(std::span<const std::byte> set, const 
     if (known.length[kind] == 0) continue;
     std::uint64_t sum = 0;
     std::size_t at = known.offset[kind];
-    for (std::uint64_t i = 0; i < records; ++i, at += known.least_octets) sum += number(set, at, known.length[kind]);
+    for (std::uint64_t i = 0; i < records; ++i, at += known.least_octets)
+      sum += number(set, at, known.length[kind]);
     *sums[kind] += sum;
   }
   totals_.records += records;

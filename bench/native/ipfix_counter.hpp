@@ -14,16 +14,16 @@ namespace bench {
 struct Totals {
   std::uint64_t messages = 0;
   std::uint64_t message_octets = 0;
-  std::uint64_t records = 0;         // Data Records of ordinary Templates
-  std::uint64_t option_records = 0;  // Data Records of Options Templates
-  std::uint64_t packets = 0;         // packetDeltaCount or packetTotalCount
-  std::uint64_t octets = 0;          // octetDeltaCount or octetTotalCount
-  std::uint64_t reverse_packets = 0; // the same two as reverse Information Elements (RFC 5103)
+  std::uint64_t records = 0;          // Data Records of ordinary Templates
+  std::uint64_t option_records = 0;   // Data Records of Options Templates
+  std::uint64_t packets = 0;          // packetDeltaCount or packetTotalCount
+  std::uint64_t octets = 0;           // octetDeltaCount or octetTotalCount
+  std::uint64_t reverse_packets = 0;  // the same two as reverse Information Elements (RFC 5103)
   std::uint64_t reverse_octets = 0;
-  std::uint64_t templates = 0;       // Template Records seen, repetitions included
-  std::uint64_t unknown_sets = 0;    // Data Sets without a Template
-  std::uint64_t malformed = 0;       // messages or Sets that contradict themselves
-  std::uint64_t sequence_gaps = 0;   // Data Records missing by the sequence numbers
+  std::uint64_t templates = 0;      // Template Records seen, repetitions included
+  std::uint64_t unknown_sets = 0;   // Data Sets without a Template
+  std::uint64_t malformed = 0;      // messages or Sets that contradict themselves
+  std::uint64_t sequence_gaps = 0;  // Data Records missing by the sequence numbers
 };
 
 // Decodes IPFIX Messages (RFC 7011) far enough to count them; keeps Templates per Observation Domain.
@@ -44,10 +44,10 @@ class IpfixCounter {
   struct Template {
     bool options = false;
     bool fixed = true;
-    std::size_t least_octets = 0;                // of one Data Record; exact when fixed
+    std::size_t least_octets = 0;  // of one Data Record; exact when fixed
     std::vector<Field> fields;
-    std::array<std::size_t, kinds> offset{};     // of each counter in a fixed record
-    std::array<std::uint8_t, kinds> length{};    // 0: this Template has no such counter
+    std::array<std::size_t, kinds> offset{};   // of each counter in a fixed record
+    std::array<std::uint8_t, kinds> length{};  // 0: this Template has no such counter
   };
 
   struct Domain {

@@ -5,8 +5,8 @@
 //   measure --output FILE [--timeout SECONDS] -- COMMAND [ARGUMENT …]
 //
 // FILE receives one JSON object: wall, user and system seconds, peak resident octets (of the largest
-// process, and summed over all), processes, exit code (128 + n after signal n), timed_out. The command keeps this
-// program's stdin, stdout and stderr. Being a subreaper, this program also waits for and counts orphans;
+// process, and summed over all), processes, exit code (128 + n after signal n), timed_out. The command keeps
+// this program's stdin, stdout and stderr. Being a subreaper, this program also waits for and counts orphans;
 // being small, it adds no interpreter's footprint to the peak (a child's peak begins with its parent's).
 // At the timeout the command's process group is killed. SIGINT and SIGTERM are passed on to it.
 

@@ -5,9 +5,9 @@
 //   sink PORT [IDLE_SECONDS]
 //
 // Listens on 127.0.0.1:PORT (0: the kernel chooses). The first line on stdout says
-// {"port": …, "receive_buffer_octets": …}. The second line comes after IDLE_SECONDS (default 60) without a datagram,
-// counted from the first one, or at SIGTERM or SIGINT when the socket has been read empty: the totals of
-// ipfix_counter.hpp, the datagrams that the kernel dropped at this socket, and the seconds from the
+// {"port": …, "receive_buffer_octets": …}. The second line comes after IDLE_SECONDS (default 60) without a
+// datagram, counted from the first one, or at SIGTERM or SIGINT when the socket has been read empty: the
+// totals of ipfix_counter.hpp, the datagrams that the kernel dropped at this socket, and the seconds from the
 // first datagram to the last.
 
 #include <arpa/inet.h>
@@ -22,8 +22,8 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <stdexcept>
@@ -52,7 +52,8 @@ std::runtime_error failure(const char* what) {
 int open_socket(std::uint16_t port) {
   const int handle = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (handle < 0) throw failure("socket");
-  if (::setsockopt(handle, SOL_SOCKET, SO_RCVBUFFORCE, &wanted_buffer_octets, sizeof wanted_buffer_octets) != 0) {
+  if (::setsockopt(handle, SOL_SOCKET, SO_RCVBUFFORCE, &wanted_buffer_octets, sizeof wanted_buffer_octets) !=
+      0) {
     // Without CAP_NET_ADMIN the kernel caps this at net.core.rmem_max.
     ::setsockopt(handle, SOL_SOCKET, SO_RCVBUF, &wanted_buffer_octets, sizeof wanted_buffer_octets);
   }

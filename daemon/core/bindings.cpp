@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "handover/record_layout.hpp"
 #include "meter.hpp"
 
 namespace nb = nanobind;
@@ -87,6 +88,14 @@ nb::dict as_dict(const Counters& counters) {
   return dict;
 }
 
+nb::list as_list(const std::vector<Member>& members) {
+  nb::list list;
+  for (const auto& [name, format, offset] : members) {
+    list.append(nb::make_tuple(name, format, offset));
+  }
+  return list;
+}
+
 const char* name_of(Problem::Kind kind) {
   switch (kind) {
     case Problem::Kind::unreadable: return "unreadable";
@@ -109,6 +118,15 @@ NB_MODULE(_core, m) {
   using namespace spanflow;
 
   m.attr("RECORD_OCTETS") = sizeof(FlowRecord);
+  m.attr("DIRECTION_OCTETS") = sizeof(DirectionRecord);
+  m.def("record_layout", [] { return as_list(record_layout()); });
+  m.def("direction_layout", [] { return as_list(direction_layout()); });
+  nb::list details;
+  for (const auto* name : kEndDetailNames) {
+    details.append(name);
+  }
+  m.attr("END_DETAILS") = details;
+  m.attr("CONTINUATION") = int{FlowRecord::flag_continuation};
   m.attr("FLOW_OCTETS") = FlowCache::kOctetsPerFlow;
 
   nb::class_<BatchView>(m, "Batch", nb::type_slots(batch_slots))

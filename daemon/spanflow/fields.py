@@ -3,11 +3,11 @@
 
 Templates, encoders, JSON names and the field reference are computed from this table; none repeats it.
 
-A member is named by its path in `spanflow.record.RECORD` ("forward.octet_delta_count"); an int in its place is
-a constant. A row says where the value comes from in each of the two halves of a Flow Record: in the forward
-half, sent by the initiator, and in the reverse half, sent by the responder. As two uniflows both halves are
-Data Records with the same elements; as a Biflow (RFC 5103) they are one, and the reverse value of a
-`directional` row goes into the reverse Information Element.
+A member is named by its path in `spanflow.record.RECORD` ("forward.octet_delta_count"); an int in its place
+is a constant. A row says where the value comes from in each of the two halves of a Flow Record: in the
+forward half, sent by the initiator, and in the reverse half, sent by the responder. As two uniflows both
+halves are Data Records with the same elements; as a Biflow (RFC 5103) they are one, and the reverse value of
+a `directional` row goes into the reverse Information Element.
 """
 
 from __future__ import annotations
@@ -145,7 +145,11 @@ FIELDS = (
         icmp=True,
         description="ICMP: type x 256 + code of the first packet of this half.",
     ),
-    _both("protocolIdentifier", "protocol_identifier", "Protocol above IP; of IPv6, past the extension headers."),
+    _both(
+        "protocolIdentifier",
+        "protocol_identifier",
+        "The protocol above IP; of IPv6, past the extension headers.",
+    ),
     _each("octetDeltaCount", "octet_delta_count", "Octets of IP packets, headers included.", unit="octets"),
     _each("packetDeltaCount", "packet_delta_count", "Packets.", unit="packets"),
     _each(
@@ -162,7 +166,9 @@ FIELDS = (
         unit="milliseconds",
         operation=Operation.MILLISECONDS,
     ),
-    _each("ingressInterface", "ingress_interface", "The capture port: its ifIndex; of a file, its number + 1."),
+    _each(
+        "ingressInterface", "ingress_interface", "The capture port: its ifIndex; of a file, its number + 1."
+    ),
     _both("egressInterface", 0, "0: not known to a probe that is not in the path."),
     _both("flowDirection", 0, "0: ingress."),
     _each("tcpControlBits", "tcp_control_bits", "All TCP flags seen, the low 12 bits (RFC 9565)."),
@@ -174,7 +180,7 @@ FIELDS = (
     _each("ipClassOfService", "ip_class_of_service", "TOS or Traffic Class of the first packet."),
     _both("ipVersion", "ip_version", "4 or 6."),
     _each("vlanId", "vlan_id", "The outer VLAN tag of the first packet; 0 without."),
-    # In a Biflow source and destination are those of the whole Flow, as with the addresses: no reverse elements.
+    # In a Biflow source and destination are those of the Flow, as with the addresses: no reverse elements.
     Field(
         name="sourceMacAddress",
         forward="forward.source_mac_address",
@@ -203,7 +209,11 @@ FIELDS = (
     ),
     _each("minimumTTL", "minimum_ttl", "Lowest TTL or Hop Limit.", unit="hops"),
     _each("maximumTTL", "maximum_ttl", "Highest TTL or Hop Limit.", unit="hops"),
-    _both("flowId", "flow_id", "The same in both halves and in every part of a Flow that the active timeout split."),
+    _both(
+        "flowId",
+        "flow_id",
+        "The same in both halves and in every part of a Flow that the active timeout split.",
+    ),
     Field(
         name="biflowDirection",
         forward=1,

@@ -34,9 +34,9 @@ _NOT_REVERSIBLE = (
 
 @dataclass(frozen=True, slots=True)
 class InformationElement:
-    """One Information Element. `type` is the abstract data type's name, `length` its octets or VARIABLE_LENGTH.
+    """One Information Element; `pen` is 0 for IANA's own.
 
-    `pen` is 0 for IANA's own elements.
+    type: the name of its abstract data type. length: its octets, or VARIABLE_LENGTH.
     """
 
     name: str
@@ -57,7 +57,7 @@ def by_number(pen: int, number: int) -> InformationElement | None:
 
 
 def reverse_of(element: InformationElement) -> InformationElement:
-    """The reverse element of an element of IANA's (RFC 5103 section 6.1). Raises ValueError if there is none."""
+    """The reverse element of one of IANA's (RFC 5103 section 6.1). Raises ValueError if there is none."""
     if element.pen or element.number in _NOT_REVERSIBLE:
         raise ValueError(f"{element.name}: has no reverse Information Element (RFC 5103 section 6.1)")
     name = "reverse" + element.name[0].upper() + element.name[1:]
@@ -74,6 +74,4 @@ def _registry() -> tuple[dict[str, InformationElement], dict[tuple[int, int], In
 
 def _read(specifications: str) -> Iterator[InformationElement]:
     for found in _SPECIFICATION.finditer(specifications):
-        yield InformationElement(
-            found["name"], int(found["number"]), 0, found["type"], int(found["length"])
-        )
+        yield InformationElement(found["name"], int(found["number"]), 0, found["type"], int(found["length"]))

@@ -3,79 +3,45 @@
 
 One record is one Biflow: source = initiator, `forward` its packets, `reverse` those that answer. Times are
 int64 nanoseconds since the Unix epoch, sizes are octets of the IP packet, gaps are inter-arrival times.
+The layout is that of the C++ struct (`daemon/core/cache/flow_record.hpp`), told by the native module.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
 
-DIRECTION = np.dtype(
-    {
-        "names": [
-            "packet_delta_count",
-            "octet_delta_count",
-            "first_ns",
-            "last_ns",
-            "size_sum_squares",
-            "gap_sum_squares",
-            "gap_min_ns",
-            "gap_max_ns",
-            "size_min",
-            "size_max",
-            "ingress_interface",
-            "source_mac_address",
-            "destination_mac_address",
-            "vlan_id",
-            "icmp_type_code",
-            "tcp_control_bits",
-            "minimum_ttl",
-            "maximum_ttl",
-            "ip_class_of_service",
-        ],
-        "formats": ["<u8", "<u8", "<i8", "<i8", "<u8", "<f8", "<f4", "<f4", "<u4", "<u4", "<u4"]
-        + [("u1", 6), ("u1", 6), "<u2", "<u2", "<u2", "u1", "u1", "u1"],
-        "offsets": [0, 8, 16, 24, 32, 40, 48, 52, 56, 60, 64, 68, 74, 80, 82, 84, 86, 87, 88],
-        "itemsize": 96,
-    }
-)
+from spanflow import _core
 
-RECORD = np.dtype(
-    {
-        "names": [
-            "source_address",
-            "destination_address",
-            "forward",
-            "reverse",
-            "flow_id",
-            "flow_start_ns",
-            "gap_sum_squares",
-            "gap_min_ns",
-            "gap_max_ns",
-            "source_transport_port",
-            "destination_transport_port",
-            "protocol_identifier",
-            "ip_version",
-            "flow_end_reason",
-            "end_detail",
-            "flags",
-            "worker",
-        ],
-        "formats": [("u1", 16), ("u1", 16), DIRECTION, DIRECTION, "<u8", "<i8", "<f8", "<f4", "<f4"]
-        + ["<u2", "<u2", "u1", "u1", "u1", "u1", "u1", "u1"],
-        "offsets": [0, 16, 32, 128, 224, 232, 240, 248, 252, 256, 258, 260, 261, 262, 263, 264, 265],
-        "itemsize": 272,
-    }
-)
-"""IPv4 addresses are the last 4 of the 16 octets (the form ::ffff:a.b.c.d)."""
 
-CONTINUATION = 0x01
+def _dtype(
+    members: Sequence[tuple[str, str, int]], octets: int, direction: np.dtype[np.void] | None
+) -> np.dtype[np.void]:
+    names, formats, offsets = zip(*members, strict=True)
+    return np.dtype(
+        {
+            "names": list(names),
+            "formats": [direction if text == "direction" else text for text in formats],
+            "offsets": list(offsets),
+            "itemsize": octets,
+        }
+    )
+
+
+DIRECTION = _dtype(_core.direction_layout(), _core.DIRECTION_OCTETS, None)
+"""One direction of a record. `size_sum_squares` is modulo 2^64; a direction without packets is all 0."""
+
+RECORD = _dtype(_core.record_layout(), _core.RECORD_OCTETS, DIRECTION)
+"""One record. IPv4 addresses are the last 4 of the 16 octets (the form ::ffff:a.b.c.d)."""
+
+CONTINUATION: int = _core.CONTINUATION
 """Bit of `flags`: a record of this Flow was sent before, by the active timeout."""
 
 
 class EndDetail(IntEnum):
-    """Why a record left, finer than flowEndReason (semantics §6)."""
+    """Why a record left, finer than flowEndReason (semantics, section 6)."""
 
     IDLE = 1
     ACTIVE = 2

@@ -32,7 +32,8 @@ class Frame(NamedTuple):
 class Interface:
     """A pcapng Interface Description Block.
 
-    tsresol: the octet of the option if_tsresol (6 = µs, 9 = ns, 0x80|n = 2^-n s), None leaves the option out (µs).
+    tsresol: the octet of the option if_tsresol (6 = µs, 9 = ns, 0x80|n = 2^-n s), None leaves the option out
+    (µs).
     tsoffset: seconds to add, None leaves the option out.
     """
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 
 def internet_checksum(octets: bytes) -> int:
-    """The 16-bit one's complement of the one's complement sum; 0 over octets that hold their right checksum."""
+    """The 16-bit one's complement of the one's complement sum; 0 over octets that hold their right
+    checksum.
+    """
     if len(octets) % 2:
         octets += b"\0"
     total = sum(int.from_bytes(octets[at : at + 2], "big") for at in range(0, len(octets), 2))

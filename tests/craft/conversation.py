@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -45,19 +44,24 @@ class Pair:
         return (self.client_port, self.server_port) if side == ">" else (self.server_port, self.client_port)
 
 
+CLIENT_AND_SERVER = Pair()
+
+
 def play(
-    capture: Capture, *lines: str, pair: Pair = Pair(), start_ns: int = EPOCH_NS, wrap: Callable[[bytes], bytes] = bytes
+    capture: Capture, *lines: str, pair: Pair = CLIENT_AND_SERVER, start_ns: int = EPOCH_NS, raw: bool = False
 ) -> Capture:
     """Append the packets of a script: "SECONDS > FLAGS [OCTETS]", ">" from the client, "<" from the server.
 
-    FLAGS are TCP flag letters ("SA"), "-" for none, or "udp". OCTETS of payload are zeros. `wrap` may change frames.
+    FLAGS are TCP flag letters ("SA"), "-" for none, or "udp". OCTETS of payload are zeros. raw: without
+    Ethernet.
     """
     for line in lines:
         seconds, side, kind, *size = line.split()
         payload = bytes(int(size[0])) if size else b""
         flags = "" if kind == "-" else kind
         segment = pair.udp(side, payload) if kind == "udp" else pair.tcp(side, flags, payload)
-        capture.add(start_ns + nanoseconds(seconds), wrap(pair.frame(side, segment)))
+        put = pair.packet if raw else pair.frame
+        capture.add(start_ns + nanoseconds(seconds), put(side, segment))
     return capture
 
 

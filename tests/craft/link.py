@@ -38,7 +38,9 @@ def ethernet(
     ethertype: int | None = None,
     minimum: int = 0,
 ) -> bytes:
-    """An Ethernet frame without FCS; ethertype None is that of the IP packet, minimum=60 pads as a NIC does."""
+    """An Ethernet frame without FCS; ethertype None is that of the IP packet, minimum=60 pads as a NIC
+    does.
+    """
     head = destination + source
     for tag in tags:
         head += struct.pack("!HH", tag.tpid, tag.priority << 13 | tag.vlan_id)
@@ -65,7 +67,10 @@ def llc(payload: bytes, *, dsap: int = 0x06, ssap: int = 0x06, control: int = 0x
 def mpls(payload: bytes, labels: Sequence[int], *, ttl: int = 64) -> bytes:
     """An MPLS label stack (RFC 3032) before a payload; the last label carries the bottom-of-stack bit."""
     last = len(labels) - 1
-    return b"".join(struct.pack("!I", label << 12 | (n == last) << 8 | ttl) for n, label in enumerate(labels)) + payload
+    return (
+        b"".join(struct.pack("!I", label << 12 | (n == last) << 8 | ttl) for n, label in enumerate(labels))
+        + payload
+    )
 
 
 def pppoe(
@@ -77,7 +82,9 @@ def pppoe(
     length: int | None = None,
     protocol: int | None = None,
 ) -> bytes:
-    """A PPPoE session header and PPP protocol (RFC 2516) before a payload; goes with ethertype PPPOE_SESSION."""
+    """A PPPoE session header and PPP protocol (RFC 2516) before a payload; goes with ethertype
+    PPPOE_SESSION.
+    """
     size = 2 + len(payload) if length is None else length
     kind = ppp_protocol_of(payload) if protocol is None else protocol
     return struct.pack("!BBHHH", version_type, code, session, size, kind) + payload

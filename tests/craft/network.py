@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """IPv4 and IPv6 packets, extension headers and fragments.
 
-Addresses are text ("10.0.0.1", "2001:db8::1"). Every header field can be set by hand; what is None is computed.
+Addresses are text ("10.0.0.1", "2001:db8::1"). Every header field can be set by hand; what is None is
+computed.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ def ipv4(
     protocol: int | None = None,
     checksum: int | None = None,
 ) -> bytes:
-    """An IPv4 packet (RFC 791). fragment_offset in octets (a multiple of 8); `options` a multiple of 4 octets."""
+    """An IPv4 packet (RFC 791). fragment_offset in octets (a multiple of 8); `options` a multiple of 4
+    octets.
+    """
     octets = payload.with_checksum(_packed(source), _packed(destination))
     length = 20 + len(options) + len(octets) if total_length is None else total_length
     header = struct.pack(
@@ -90,9 +93,18 @@ def ipv6(
 
 
 def ipv4_fragments(
-    source: str, destination: str, payload: Segment, *, size: int, identification: int, ttl: int = 64, tos: int = 0
+    source: str,
+    destination: str,
+    payload: Segment,
+    *,
+    size: int,
+    identification: int,
+    ttl: int = 64,
+    tos: int = 0,
 ) -> list[bytes]:
-    """The fragments of one packet, in order; `size` octets of payload in each but the last (a multiple of 8)."""
+    """The fragments of one packet, in order; `size` octets of payload in each but the last (a multiple of
+    8).
+    """
     octets = payload.with_checksum(_packed(source), _packed(destination))
     return [
         ipv4(
@@ -120,7 +132,9 @@ def ipv6_fragments(
     after: Sequence[Extension] = (),
     hop_limit: int = 64,
 ) -> list[bytes]:
-    """The fragments of one packet, in order; `before` goes into each of them, `after` into the fragmented part."""
+    """The fragments of one packet, in order; `before` goes into each of them, `after` into the fragmented
+    part.
+    """
     first, chain = _chain(after, payload.protocol)
     octets = chain + payload.with_checksum(_packed(source), _packed(destination))
     return [
@@ -150,7 +164,9 @@ def jumbo_option(payload_length: int) -> bytes:
     return struct.pack("!BBI", 0xC2, 4, payload_length)
 
 
-def routing(addresses: Sequence[str], *, routing_type: int = 4, segments_left: int | None = None) -> Extension:
+def routing(
+    addresses: Sequence[str], *, routing_type: int = 4, segments_left: int | None = None
+) -> Extension:
     """A routing header in the form of type 0 and 4: the list of addresses after 4 octets of details."""
     left = len(addresses) if segments_left is None else segments_left
     rest = struct.pack("!BBBI", 2 * len(addresses), routing_type, left, 0)
@@ -178,7 +194,8 @@ def _chain(extensions: Sequence[Extension], protocol: int) -> tuple[int, bytes]:
     """The number of the first header and the octets of all of them, each naming the next."""
     numbers = [extension.number for extension in extensions] + [protocol]
     octets = b"".join(
-        bytes([following]) + extension.rest for extension, following in zip(extensions, numbers[1:], strict=True)
+        bytes([following]) + extension.rest
+        for extension, following in zip(extensions, numbers[1:], strict=True)
     )
     return numbers[0], octets
 

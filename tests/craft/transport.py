@@ -18,7 +18,8 @@ FLAG_LETTERS = "FSRPAUECN"
 class Segment:
     """The payload of an IP packet and its protocol number.
 
-    checksum_at: where a checksum over pseudo-header and segment belongs, None for none or for one set by hand.
+    checksum_at: where a checksum over pseudo-header and segment belongs, None for none or for one set by
+    hand.
     coverage: how many octets it covers (UDP-Lite), None for all.
     """
 
@@ -28,7 +29,9 @@ class Segment:
     coverage: int | None = None
 
     def with_checksum(self, source: bytes, destination: bytes) -> bytes:
-        """The octets with their checksum over the pseudo-header of RFC 9293 (IPv4) or RFC 8200 section 8.1."""
+        """The octets with their checksum over the pseudo-header of RFC 9293 (IPv4) or RFC 8200 section
+        8.1.
+        """
         at = self.checksum_at
         if at is None:
             return self.octets

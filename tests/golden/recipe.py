@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from craft.capture import SECOND, Capture, Interface
-from craft.conversation import EPOCH_NS, Pair, nanoseconds, play
+from craft.conversation import CLIENT_AND_SERVER, EPOCH_NS, Pair, nanoseconds, play
+from craft.link import RAW
 
 DEFAULT_SETTINGS: dict[str, Any] = {
     "active_timeout": 60 * SECOND,
@@ -51,11 +52,14 @@ def at_times(*frames: tuple[str, bytes], **settings: Any) -> Recipe:
     return Recipe(capture.pcap(), settings=settings)
 
 
-def scenario(*lines: str, pair: Pair = Pair(), **settings: Any) -> Recipe:
-    """A nanosecond pcap from a script of craft.conversation.play."""
-    return Recipe(play(Capture(), *lines, pair=pair).pcap(), settings=settings)
+def scenario(*lines: str, pair: Pair = CLIENT_AND_SERVER, **settings: Any) -> Recipe:
+    """A nanosecond pcap of raw IP from a script of craft.conversation.play."""
+    capture = play(Capture(), *lines, pair=pair, raw=True)
+    return Recipe(capture.pcap(link_type=RAW), settings=settings)
 
 
-def of_interfaces(capture: Capture, *interfaces: Interface, block: Any = "enhanced", **settings: Any) -> Recipe:
+def of_interfaces(
+    capture: Capture, *interfaces: Interface, block: Any = "enhanced", **settings: Any
+) -> Recipe:
     """A pcapng of one section."""
     return Recipe(capture.pcapng(interfaces, block=block), ".pcapng", settings)

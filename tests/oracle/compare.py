@@ -15,7 +15,8 @@ from oracle.records import Series
 
 RecordLike = Mapping[str, Any]
 Half = tuple[str, Any, Series | None]
-"""Name of a series (forward, reverse, both), the record or half record that describes it, what is behind it."""
+"""Name of a series (forward, reverse, both), the record or half record that describes it, what is behind it.
+"""
 
 HALVES = ("forward", "reverse")
 UNCOMPARED = ("flow_id", "worker", "statistics")
@@ -26,8 +27,9 @@ GAP_SUM_TOLERANCE = 1e-6
 def compare(native_records: np.ndarray, result: Result) -> list[str]:
     """Every difference as one line; an empty list means that both have the same records, in whatever order.
 
-    native_records: dtype spanflow.record.RECORD, all batches of a run concatenated. flow_id and worker are ignored.
-    Sums of squared gaps may differ by 1e-6, the shortest and longest gap by the precision of float32.
+    native_records: dtype spanflow.record.RECORD, all batches of a run concatenated. flow_id and worker are
+    ignored. Sums of squared gaps may differ by 1e-6, the shortest and longest gap by the precision of
+    float32.
     """
     differences = []
     natives, oracles = _by_flow(native_records), _by_flow(result.records)
@@ -60,8 +62,8 @@ def statistics_differences(native_records: np.ndarray, result: Result) -> list[s
 def size_sum_squares(packets: int, octets: int, smallest: int, largest: int, remainder: int) -> int | None:
     """The sum of squares of sizes from its value modulo 2^64, None when the bounds leave it open.
 
-    It lies between (Σx)²/n and that plus n(max-min)²/4 (Cauchy and Popoviciu), a range that is narrower than 2^64
-    unless the sizes are of jumbograms.
+    It lies between (Σx)²/n and that plus n(max-min)²/4 (Cauchy and Popoviciu), a range that is narrower than
+    2^64 unless the sizes are of jumbograms.
     """
     low = -(-octets * octets // packets)
     value = low + (remainder - low) % 2**64
@@ -70,7 +72,9 @@ def size_sum_squares(packets: int, octets: int, smallest: int, largest: int, rem
 
 
 def _by_flow(records: Any) -> dict[tuple[Any, ...], list[RecordLike]]:
-    """Records by their ends without direction and protocol, in each group by time, VLAN, interface, reason."""
+    """Records by their ends without direction and protocol, in each group by time, VLAN, interface,
+    reason.
+    """
     groups = defaultdict(list)
     for record in records:
         ends = sorted(
@@ -99,7 +103,8 @@ def _order(record: RecordLike) -> tuple[int, ...]:
 
 def _name(record: RecordLike) -> str:
     source, destination = (
-        f"{bytes(record[f'{end}_address']).hex()}.{record[f'{end}_transport_port']}" for end in ("source", "destination")
+        f"{bytes(record[f'{end}_address']).hex()}.{record[f'{end}_transport_port']}"
+        for end in ("source", "destination")
     )
     return f"{source} > {destination} protocol {record['protocol_identifier']}"
 
@@ -181,7 +186,9 @@ def _size_statistics(halves: list[RecordLike]) -> dict[str, float]:
 
 
 def _gap_statistics(halves: list[RecordLike], sum_squares: float) -> dict[str, float]:
-    """A record holds no sum of gaps; without disorder at its start it is the time from the first to the last packet."""
+    """A record holds no sum of gaps; without disorder at its start it is the time from the first to the last
+    packet.
+    """
     used = [half for half in halves if half["packet_delta_count"]]
     gaps = sum(int(half["packet_delta_count"]) for half in used) - 1
     total = max(int(half["last_ns"]) for half in used) - min(int(half["first_ns"]) for half in used)

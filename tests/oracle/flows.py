@@ -37,7 +37,7 @@ class Flow:
     def __init__(self, packet: Packet) -> None:
         sender = End(packet.source_address, packet.source_transport_port)
         receiver = End(packet.destination_address, packet.destination_transport_port)
-        # Semantics §3: the receiver of a SYN+ACK is the initiator; the sender of a SYN or of the first packet too.
+        # Semantics §3: the receiver of a SYN+ACK initiated; else the sender of the first packet, SYN or not.
         answers = is_tcp(packet) and packet.tcp_control_bits & (SYN | ACK) == SYN | ACK
         self.source, self.destination = (receiver, sender) if answers else (sender, receiver)
         self.protocol_identifier, self.ip_version = packet.protocol_identifier, packet.ip_version
@@ -121,7 +121,9 @@ class FlowTable:
             self._expire(key, now)
 
     def flush(self, now: int) -> None:
-        """The end of the input: what `now` has reached leaves with that reason, an ended Flow with its own."""
+        """The end of the input: what `now` has reached leaves with that reason, an ended Flow with its
+        own.
+        """
         self.sweep(now)
         for key, flow in list(self.flows.items()):
             self._leave(key, flow.ended[0] if flow.ended else "flush")

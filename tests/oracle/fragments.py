@@ -19,7 +19,9 @@ class _First:
 
 
 class FragmentTable:
-    """First fragments by directed addresses, protocol and identification; the oldest makes room for a new one."""
+    """First fragments by directed addresses, protocol and identification; the oldest makes room for a new
+    one.
+    """
 
     def __init__(self, maximum: int, vlan_in_key: bool) -> None:
         self.maximum, self.vlan_in_key = maximum, vlan_in_key
@@ -27,7 +29,9 @@ class FragmentTable:
         self.orphans = 0
 
     def place(self, packet: Packet) -> None:
-        """Remember a first fragment; give a later one protocol and ports of its first, or count it as an orphan."""
+        """Remember a first fragment; give a later one protocol and ports of its first, or count it as an
+        orphan.
+        """
         fragment = packet.fragment
         if fragment is None:
             return

@@ -12,7 +12,7 @@ class CaptureError(Exception):
     """The file is not a capture."""
 
 
-class Discard(Exception):
+class DiscardError(Exception):
     """A frame that is not accounted to a Flow; str() is the reason (semantics §1)."""
 
 
@@ -29,13 +29,15 @@ class Frame:
     def need(self, offset: int, count: int, end: int) -> bytes:
         """The octets of a header that we cannot do without.
 
-        end: where the packet ends by its own claim (IP length), or by the wire length for link and IP headers.
-        Raises Discard: malformed if the header goes beyond that claim, else truncated if the capture cut it.
+        end: where the packet ends by its own claim (IP length), or by the wire length for link and IP
+        headers.
+        Raises DiscardError: malformed if the header goes beyond that claim, else truncated if the capture cut
+        it.
         """
         if offset + count > end:
-            raise Discard("malformed")
+            raise DiscardError("malformed")
         if offset + count > len(self.octets):
-            raise Discard("truncated")
+            raise DiscardError("truncated")
         return self.octets[offset : offset + count]
 
 

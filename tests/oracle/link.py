@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from oracle.frame import Discard, Frame
+from oracle.frame import DiscardError, Frame
 
 MAXIMUM_TAGS = 8
 TAGS = (0x8100, 0x88A8)
@@ -28,10 +28,10 @@ class Link:
 
 
 def decode_link(frame: Frame) -> Link:
-    """Find the IP packet of a frame. Raises Discard."""
+    """Find the IP packet of a frame. Raises DiscardError."""
     decoder = DECODERS.get(frame.link_type)
     if decoder is None:
-        raise Discard("unsupported_link")
+        raise DiscardError("unsupported_link")
     link = Link()
     decoder(frame, link)
     return link
@@ -58,10 +58,10 @@ def _llc(frame: Frame, link: Link, offset: int) -> None:
     elif header == b"\xaa\xaa\x03":
         snap = frame.need(offset + 3, 5, frame.wire_length)
         if snap[:3] not in SNAP_OUIS:
-            raise Discard("non_ip")
+            raise DiscardError("non_ip")
         _ethertype(frame, link, offset + 8, int.from_bytes(snap[3:], "big"))
     else:
-        raise Discard("non_ip")
+        raise DiscardError("non_ip")
 
 
 def _ethertype(frame: Frame, link: Link, offset: int, value: int) -> None:
@@ -76,12 +76,12 @@ def _ethertype(frame: Frame, link: Link, offset: int, value: int) -> None:
     elif value == 0x8864:
         _pppoe(frame, link, offset)
     else:
-        raise Discard("non_ip")
+        raise DiscardError("non_ip")
 
 
 def _tag(frame: Frame, link: Link, offset: int) -> None:
     if link.tags == MAXIMUM_TAGS:
-        raise Discard("unsupported_link")
+        raise DiscardError("unsupported_link")
     tag = frame.need(offset, 4, frame.wire_length)
     if link.tags == 0:
         link.vlan_id = int.from_bytes(tag[:2], "big") & 0xFFF
@@ -90,21 +90,23 @@ def _tag(frame: Frame, link: Link, offset: int) -> None:
 
 
 def _mpls(frame: Frame, link: Link, offset: int) -> None:
-    """RFC 3032: labels up to the bottom of the stack; no field names the payload, its first nibble must do."""
+    """RFC 3032: labels up to the bottom of the stack; no field names the payload, its first nibble must
+    do.
+    """
     bottom = False
     while not bottom:
         bottom = bool(frame.need(offset, 4, frame.wire_length)[2] & 1)
         offset += 4
     version = frame.need(offset, 1, frame.wire_length)[0] >> 4
     if version not in (4, 6):
-        raise Discard("non_ip")
+        raise DiscardError("non_ip")
     _ip(link, offset, version)
 
 
 def _pppoe(frame: Frame, link: Link, offset: int) -> None:
     header = frame.need(offset, 6, frame.wire_length)
     if header[0] != 0x11 or header[1] != 0:
-        raise Discard("malformed")
+        raise DiscardError("malformed")
     _ppp_protocol(frame, link, offset + 6)
 
 
@@ -117,7 +119,7 @@ def _ppp_protocol(frame: Frame, link: Link, offset: int) -> None:
     elif protocol == 0x0281:
         _mpls(frame, link, offset + 2)
     else:
-        raise Discard("non_ip")
+        raise DiscardError("non_ip")
 
 
 def _ppp(frame: Frame, link: Link) -> None:
@@ -141,7 +143,9 @@ def _sll2(frame: Frame, link: Link) -> None:
 
 
 def _null(frame: Frame, link: Link) -> None:
-    """The family is in the byte order of the capturing machine: both are tried, only one has a small number."""
+    """The family is in the byte order of the capturing machine: both are tried, only one has a small
+    number.
+    """
     header = frame.need(0, 4, frame.wire_length)
     family = min(int.from_bytes(header, "little"), int.from_bytes(header, "big"))
     _family(link, family)
@@ -153,14 +157,14 @@ def _loop(frame: Frame, link: Link) -> None:
 
 def _family(link: Link, family: int) -> None:
     if family not in NULL_FAMILIES:
-        raise Discard("non_ip")
+        raise DiscardError("non_ip")
     _ip(link, 4, NULL_FAMILIES[family])
 
 
 def _raw(frame: Frame, link: Link) -> None:
     version = frame.need(0, 1, frame.wire_length)[0] >> 4
     if version not in (4, 6):
-        raise Discard("malformed")
+        raise DiscardError("malformed")
     _ip(link, 0, version)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from oracle.flows import FlowTable, Timeouts
 from oracle.fragments import FragmentTable
-from oracle.frame import Discard, Frame
+from oracle.frame import DiscardError, Frame
 from oracle.network import decode
 from oracle.pcap_file import read_capture
 
@@ -20,8 +20,9 @@ from oracle.pcap_file import read_capture
 class Result:
     """What a metering run says.
 
-    records: dicts with the members of spanflow.record.RECORD and DIRECTION, plus `statistics` (records.Series).
-    received, accounted, discards by reason: (packets, octets on the wire). flow_octets: IP octets accounted.
+    records: dicts with the members of spanflow.record.RECORD and DIRECTION, plus `statistics`
+    (records.Series). received, accounted, discards by reason: (packets, octets on the wire). flow_octets: IP
+    octets accounted.
     """
 
     records: list[dict[str, Any]] = field(default_factory=list)
@@ -83,7 +84,7 @@ class _Run:
             self.flows.sweep(self.clock - self.reorder_window - 1)
         try:
             packet = decode(frame)
-        except Discard as reason:
+        except DiscardError as reason:
             self.wire_lengths[str(reason)].append(frame.wire_length)
             return
         self.wire_lengths[""].append(frame.wire_length)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from oracle.frame import Discard, Frame
+from oracle.frame import DiscardError, Frame
 from oracle.link import decode_link
 from oracle.packet import Fragment, Packet
 from oracle.transport import TCP, UDP, decode_transport
@@ -15,7 +15,7 @@ IPV4_PREFIX = bytes(10) + b"\xff\xff"
 
 
 def decode(frame: Frame) -> Packet:
-    """The packet of a frame. Raises Discard with the one reason."""
+    """The packet of a frame. Raises DiscardError with the one reason."""
     link = decode_link(frame)
     read = _ipv4 if link.version == 4 else _ipv6
     packet = read(frame, link.offset)
@@ -31,7 +31,7 @@ def _ipv4(frame: Frame, start: int) -> Packet:
     header_length = (header[0] & 0x0F) * 4
     total_length = int.from_bytes(header[2:4], "big")
     if header[0] >> 4 != 4 or header_length < 20 or 0 < total_length < header_length:
-        raise Discard("malformed")
+        raise DiscardError("malformed")
     frame.need(start, header_length, frame.wire_length)
     octets = total_length or frame.wire_length - start
     fragment_word = int.from_bytes(header[6:8], "big")
@@ -60,7 +60,7 @@ def _ipv4(frame: Frame, start: int) -> Packet:
 def _ipv6(frame: Frame, start: int) -> Packet:
     header = frame.need(start, 40, frame.wire_length)
     if header[0] >> 4 != 6:
-        raise Discard("malformed")
+        raise DiscardError("malformed")
     payload_length = int.from_bytes(header[4:6], "big")
     chain = _Chain(frame, start, payload_length, header[6])
     if payload_length == 0:
@@ -84,8 +84,8 @@ def _ipv6(frame: Frame, start: int) -> Packet:
 class _Chain:
     """The extension headers of one packet: where they lead, and where the packet ends.
 
-    A payload length of 0 leaves the end open: the chain is then read up to the wire length, until a jumbo option or
-    `settle_length` decides.
+    A payload length of 0 leaves the end open: the chain is then read up to the wire length, until a jumbo
+    option or `settle_length` decides.
     """
 
     def __init__(self, frame: Frame, start: int, payload_length: int, next_header: int) -> None:
@@ -110,7 +110,9 @@ class _Chain:
 
     @property
     def has_transport(self) -> bool:
-        """False also when more than 16 extension headers were there: then the protocol is the next one of them."""
+        """False also when more than 16 extension headers were there: then the protocol is the next one of
+        them.
+        """
         return not self._is_later_fragment and self.protocol not in EXTENSION_HEADERS
 
     def _skip_header(self) -> None:
@@ -147,11 +149,13 @@ class _Chain:
             self.fragment = Fragment("first", header[0], identification)
 
     def settle_length(self) -> None:
-        """A payload length of 0 is the wire's if the transport header proves an offloaded frame, else really 0."""
+        """A payload length of 0 is the wire's if the transport header proves an offloaded frame, else really
+        0.
+        """
         if not self.length_known and not self._proves_offload():
             self.end = self.start + 40
             if self.offset > self.end:
-                raise Discard("malformed")
+                raise DiscardError("malformed")
 
     def _proves_offload(self) -> bool:
         frame = self.frame

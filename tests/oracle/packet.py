@@ -21,7 +21,9 @@ class Fragment:
 
 @dataclass(slots=True)
 class Packet:
-    """One IP packet. Addresses are 16 octets (IPv4 as ::ffff:a.b.c.d), `octets` is its length by semantics §4."""
+    """One IP packet. Addresses are 16 octets (IPv4 as ::ffff:a.b.c.d), `octets` is its length by semantics
+    §4.
+    """
 
     time_ns: int
     ip_version: int

@@ -17,7 +17,7 @@ INTERFACE_DESCRIPTION, PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 1, 2, 3, 6
 IF_TSRESOL, IF_TSOFFSET = 9, 14
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     """The rest of the file cannot be read."""
 
 
@@ -29,7 +29,9 @@ class _Interface:
     offset_seconds: int
 
     def time_ns(self, ticks: int) -> int:
-        return clamp_time(ticks * 1_000_000_000 // self.units_per_second + self.offset_seconds * 1_000_000_000)
+        return clamp_time(
+            ticks * 1_000_000_000 // self.units_per_second + self.offset_seconds * 1_000_000_000
+        )
 
 
 def read_pcapng(path: Path, octets: bytes, warnings: list[str]) -> Iterator[Frame]:
@@ -45,7 +47,7 @@ def read_pcapng(path: Path, octets: bytes, warnings: list[str]) -> Iterator[Fram
             if octets[at : at + 4] == SECTION_HEADER:
                 order, interfaces = BYTE_ORDERS.get(octets[at + 8 : at + 12], ""), []
             if not order:
-                raise _Broken("a section has no byte order")
+                raise _BrokenError("a section has no byte order")
             kind, body, at = _block(octets, at, order)
             if kind == INTERFACE_DESCRIPTION:
                 interfaces.append(_interface(body, order))
@@ -53,7 +55,7 @@ def read_pcapng(path: Path, octets: bytes, warnings: list[str]) -> Iterator[Fram
                 frame = _frame(kind, body, order, interfaces, last_time_ns)
                 last_time_ns = frame.time_ns
                 yield frame
-    except _Broken as reason:
+    except _BrokenError as reason:
         if at == 0:
             raise CaptureError(f"{path}: not a capture: {reason}") from None
         warnings.append(f"{path}: {reason}")
@@ -62,20 +64,20 @@ def read_pcapng(path: Path, octets: bytes, warnings: list[str]) -> Iterator[Fram
 def _block(octets: bytes, at: int, order: str) -> tuple[int, bytes, int]:
     """Type and body of the block at an offset, and the offset of the one behind it."""
     if at + 12 > len(octets):
-        raise _Broken("the last block is truncated")
+        raise _BrokenError("the last block is truncated")
     kind, total = struct.unpack_from(order + "II", octets, at)
     if total < 12 or total % 4:
-        raise _Broken(f"a block has the length {total}")
+        raise _BrokenError(f"a block has the length {total}")
     if at + total > len(octets):
-        raise _Broken("the last block is truncated")
+        raise _BrokenError("the last block is truncated")
     if struct.unpack_from(order + "I", octets, at + total - 4)[0] != total:
-        raise _Broken("the two lengths of a block differ")
+        raise _BrokenError("the two lengths of a block differ")
     return kind, octets[at + 8 : at + total - 4], at + total
 
 
 def _interface(body: bytes, order: str) -> _Interface:
     if len(body) < 8:
-        raise _Broken("an Interface Description Block is too short")
+        raise _BrokenError("an Interface Description Block is too short")
     link_type, _, snap_length = struct.unpack_from(order + "HHI", body)
     units, offset = 1_000_000, 0
     for code, value in _options(body, 8, order):
@@ -101,11 +103,11 @@ def _frame(kind: int, body: bytes, order: str, interfaces: list[_Interface], las
     head = {PACKET: "HHIIII", SIMPLE_PACKET: "I", ENHANCED_PACKET: "IIIII"}[kind]
     size = struct.calcsize(order + head)
     if len(body) < size:
-        raise _Broken("a packet block is too short")
+        raise _BrokenError("a packet block is too short")
     fields = struct.unpack_from(order + head, body)
     number = 0 if kind == SIMPLE_PACKET else fields[0]
     if number >= len(interfaces):
-        raise _Broken(f"a packet names interface {number} of {len(interfaces)}")
+        raise _BrokenError(f"a packet names interface {number} of {len(interfaces)}")
     interface = interfaces[number]
     if kind == SIMPLE_PACKET:
         original, time_ns = fields[0], last_time_ns
@@ -114,5 +116,5 @@ def _frame(kind: int, body: bytes, order: str, interfaces: list[_Interface], las
         high, low, captured, original = fields[-4:]
         time_ns = interface.time_ns(high << 32 | low)
     if captured > len(body) - size:
-        raise _Broken("a packet is longer than its block")
+        raise _BrokenError("a packet is longer than its block")
     return Frame(time_ns, body[size : size + captured], original, interface.link_type, number)

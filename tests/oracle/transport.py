@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from oracle.frame import Discard, Frame
+from oracle.frame import DiscardError, Frame
 from oracle.packet import Packet
 
 TCP, UDP = 6, 17
@@ -14,15 +14,17 @@ ICMP_OF_VERSION = {4: 1, 6: 58}
 
 
 def decode_transport(frame: Frame, offset: int, end: int, packet: Packet) -> None:
-    """Fill in what the transport header at `offset` says; `end` is where the IP payload ends by the IP length.
+    """Fill in what the transport header at `offset` says; `end` is where the IP payload ends by the IP
+    length.
 
-    Raises Discard: an IP payload too short for ports is malformed, a capture that cut what we need is truncated.
+    Raises DiscardError: an IP payload too short for ports is malformed, a capture that cut what we need is
+    truncated.
     """
     payload = end - offset
     protocol = packet.protocol_identifier
     if protocol in WITH_PORTS:
         if payload < 4:
-            raise Discard("malformed")
+            raise DiscardError("malformed")
         # TCP flags are in octets 12 and 13; a payload that ends before them has none.
         header = frame.need(offset, min(14, payload) if protocol == TCP else 4, end)
         packet.source_transport_port = int.from_bytes(header[:2], "big")

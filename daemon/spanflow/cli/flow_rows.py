@@ -19,14 +19,14 @@ PORT_PROTOCOLS = frozenset({6, 17, 33, 132, 136})
 
 @dataclass(frozen=True, slots=True)
 class FlowRow:
-    """One flow. Times: ns since the Unix epoch; None: not known.
+    """One flow. start_ns: ns since the Unix epoch. None: not known.
 
     packets, octets, tcp_control_bits, icmp_type_codes have one value for a uniflow, two (source to
     destination, and back) for a Biflow; the latter two only for directions that had packets.
     """
 
     start_ns: int | None
-    end_ns: int | None
+    duration_ns: int | None
     protocol: int | None
     source_address: str
     source_port: int | None
@@ -43,6 +43,7 @@ class FlowRow:
 # For each fact the elements that can carry it, the first one found counts.
 _START = tuple(f"flowStart{unit}" for unit in ("Milliseconds", "Microseconds", "Nanoseconds", "Seconds"))
 _END = tuple(f"flowEnd{unit}" for unit in ("Milliseconds", "Microseconds", "Nanoseconds", "Seconds"))
+_UPTIME = ("flowStartSysUpTime", "flowEndSysUpTime")
 _SOURCE = ("sourceIPv4Address", "sourceIPv6Address")
 _DESTINATION = ("destinationIPv4Address", "destinationIPv6Address")
 _PACKETS = ("packetDeltaCount", "packetTotalCount", "initiatorPackets")
@@ -71,8 +72,7 @@ def row_from_record(values: Mapping[str, Any]) -> FlowRow | None:
     if type_code is None:
         # Many exporters have no element for it and write type and code into the destination port.
         type_code = destination_port
-    starts = _known(_first(values, _START), _first(values, _REVERSE_START))
-    ends = _known(_first(values, _END), _first(values, _REVERSE_END))
+    start_ns, duration_ns = _times(values)
     reverse_packets = _first(values, _REVERSE_PACKETS)
     answered = reverse_packets != 0
     flags = _known(
@@ -80,8 +80,8 @@ def row_from_record(values: Mapping[str, Any]) -> FlowRow | None:
     )
     type_codes = _known(type_code, _first(values, _REVERSE_TYPE_CODE) if answered else None)
     return FlowRow(
-        start_ns=min(starts, default=None),
-        end_ns=max(ends, default=None),
+        start_ns=start_ns,
+        duration_ns=duration_ns,
         protocol=protocol,
         source_address=source,
         source_port=_port(protocol, _first(values, ("sourceTransportPort",))),
@@ -94,6 +94,19 @@ def row_from_record(values: Mapping[str, Any]) -> FlowRow | None:
         flow_end_reason=_first(values, ("flowEndReason",)),
         vlan_id=_first(values, _VLAN) or None,
     )
+
+
+def _times(values: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Start and duration of both directions together, in ns."""
+    starts = _known(_first(values, _START), _first(values, _REVERSE_START))
+    ends = _known(_first(values, _END), _first(values, _REVERSE_END))
+    if starts and ends:
+        return min(starts), max(ends) - min(starts)
+    milliseconds = _first(values, ("flowDurationMilliseconds",))
+    if milliseconds is None and all(name in values for name in _UPTIME):
+        # Milliseconds since the exporter started; when that was, only an options record says.
+        milliseconds = _first(values, _UPTIME[1:]) - _first(values, _UPTIME[:1])
+    return min(starts, default=None), None if milliseconds is None else milliseconds * 1_000_000
 
 
 def _first(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
@@ -136,9 +149,10 @@ def rows_from_batch(batch: npt.NDArray[np.void]) -> Iterator[FlowRow]:
     for index, (record, (forward, reverse)) in enumerate(zip(records, halves, strict=True)):
         version, protocol, source_port, destination_port, flow_end_reason = record
         seen = [half for half in (forward, reverse) if half.packet_delta_count]
+        start_ns = min((half.first_ns for half in seen), default=0)
         yield FlowRow(
-            start_ns=min((half.first_ns for half in seen), default=None),
-            end_ns=max((half.last_ns for half in seen), default=None),
+            start_ns=start_ns,
+            duration_ns=max((half.last_ns for half in seen), default=0) - start_ns,
             protocol=protocol,
             source_address=_address(version, sources, index),
             source_port=_port(protocol, source_port),
@@ -147,9 +161,7 @@ def rows_from_batch(batch: npt.NDArray[np.void]) -> Iterator[FlowRow]:
             packets=(forward.packet_delta_count, reverse.packet_delta_count),
             octets=(forward.octet_delta_count, reverse.octet_delta_count),
             tcp_control_bits=tuple(half.tcp_control_bits for half in seen) if protocol == 6 else (),
-            icmp_type_codes=tuple(half.icmp_type_code for half in seen)
-            if protocol in ICMP_PROTOCOLS
-            else (),
+            icmp_type_codes=tuple(half.icmp_type_code for half in seen) if protocol in ICMP_PROTOCOLS else (),
             flow_end_reason=flow_end_reason,
             vlan_id=next((half.vlan_id for half in seen if half.vlan_id), None),
         )

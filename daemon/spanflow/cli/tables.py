@@ -47,6 +47,7 @@ _LACK_OF_RESOURCES = 5
 _END_REASONS = {1: "idle", 2: "active", 3: "end", 4: "forced", _LACK_OF_RESOURCES: "resources"}
 """flowEndReason: idle timeout, active timeout, end of Flow detected, forced end, lack of resources."""
 
+_UNITS = "kMGTPE"
 _UNKNOWN = "-"
 _GAP = "  "
 
@@ -99,13 +100,11 @@ def human(number: int) -> str:
     """A count in at most 6 characters: 999, 1.2k, 34.5M, 678.9G."""
     if number < 1000:
         return str(number)
-    value, unit = float(number), ""
-    for unit in "kMGTPE":
-        value /= 1000
-        # 999.95 would be written as 1000.0
-        if value < 999.95:
-            break
-    return f"{value:.1f}{unit}"
+    value, unit = number / 1000, 0
+    # 999.95 would be written as 1000.0
+    while value >= 999.95 and unit < len(_UNITS) - 1:
+        value, unit = value / 1000, unit + 1
+    return f"{value:.1f}{_UNITS[unit]}"
 
 
 def seconds_text(duration_ns: int) -> str:
@@ -131,6 +130,8 @@ class _Column(NamedTuple):
     """0: always shown; else the columns with the lowest number go first where the width does not do."""
     optional: bool = False
     """Only shown once a row has something to say."""
+    step: int = 1
+    """It grows by so many characters, so that ever longer texts do not repeat the header often."""
 
 
 class FlowTable:
@@ -181,8 +182,8 @@ class FlowTable:
         for index, column in enumerate(self._columns):
             longest = max((len(texts[index]) for texts in cells), default=0)
             if longest > self._widths[index]:
-                # Steps of 8, so that a stream of ever longer addresses does not repeat the header often.
-                self._widths[index] = column.width + max(0, -(-(longest - column.width) // 8) * 8)
+                steps = -(-max(0, longest - column.width) // column.step)
+                self._widths[index] = column.width + steps * column.step
         return self._widths != before
 
     def _choose_columns(self) -> list[int]:
@@ -212,18 +213,19 @@ def _columns(style: Style) -> tuple[_Column, ...]:
         _Column("date", 10, _date, drop=1),
         _Column("time (UTC)", 12, _time, drop=7),
         _Column("duration", 8, _duration, right=True, drop=3),
-        _Column("proto", 6, _protocol),
-        _Column("source", 21, lambda row: _endpoint(row.source_address, row.source_port)),
+        _Column("proto", 5, _protocol),
+        _Column("source", 21, lambda row: _endpoint(row.source_address, row.source_port), step=8),
         _Column(
             indent + "destination",
             21 + len(pointer),
             lambda row: pointer + _endpoint(row.destination_address, row.destination_port),
+            step=8,
         ),
         _Column("packets", 7, lambda row: _both(map(human, row.packets)), right=True, drop=6),
         _Column("octets", 7, lambda row: _both(map(human, row.octets)), right=True),
         _Column("flags", 9, _flags, drop=4),
-        _Column("end", 6, _end_reason, drop=2),
-        _Column("vlan", 4, lambda row: "" if row.vlan_id is None else str(row.vlan_id), True, 5, True),
+        _Column("end", 9, _end_reason, drop=2),
+        _Column("vlan", 4, _vlan, right=True, drop=5, optional=True),
     )
 
 
@@ -240,9 +242,8 @@ def _time(row: FlowRow) -> str:
 
 
 def _duration(row: FlowRow) -> str:
-    if row.start_ns is None or row.end_ns is None or row.end_ns < row.start_ns:
-        return _UNKNOWN
-    return seconds_text(row.end_ns - row.start_ns)
+    # A clock that was set back, or an exporter's mistake, can make it negative.
+    return _UNKNOWN if row.duration_ns is None or row.duration_ns < 0 else seconds_text(row.duration_ns)
 
 
 def _protocol(row: FlowRow) -> str:
@@ -273,6 +274,10 @@ def _end_reason(row: FlowRow) -> str:
     if row.flow_end_reason is None:
         return _UNKNOWN
     return _END_REASONS.get(row.flow_end_reason, str(row.flow_end_reason))
+
+
+def _vlan(row: FlowRow) -> str:
+    return "" if row.vlan_id is None else str(row.vlan_id)
 
 
 @dataclass(frozen=True, slots=True)

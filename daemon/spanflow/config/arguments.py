@@ -56,12 +56,15 @@ def _text_node(text: str) -> yaml.ScalarNode:
 
 
 def _unknown(key: str) -> str:
-    known = [*setting_keys(), "collectors"]
-    part = key.partition(".")[0]
-    below = [full for full in known if full.startswith(f"{part}.")]
-    if key in sections():
-        return f"is a section; set one of its keys: {', '.join(below)}"
-    near = nearest(key, known)
-    if near:
-        return f"unknown key; did you mean {near}?"
-    return f"unknown key; known: {', '.join(below or [*sections(), 'collectors'])}"
+    """The error for a key that does not exist: the full key that was probably meant, or what there is."""
+    parts = sections()
+    part, _, leaf = key.partition(".")
+    if part not in parts:
+        known = [*setting_keys(), "collectors"]
+        near = nearest(key, known)
+        return f"unknown key; did you mean {near}?" if near else f"unknown key; known: {', '.join(known)}"
+    below = ", ".join(f"{part}.{name}" for name in parts[part].settings)
+    if not leaf:
+        return f"is a section; set one of its keys: {below}"
+    near = nearest(leaf, parts[part].settings)
+    return f"unknown key; did you mean {part}.{near}?" if near else f"unknown key; known: {below}"

@@ -10,10 +10,10 @@ from typing import Any
 import yaml
 
 from spanflow.config.collector_url import CollectorError, parse_collector
-from spanflow.config.declare import Setting
+from spanflow.config.declare import Setting, settings_of
 from spanflow.config.document import Document
 from spanflow.config.findings import Findings, Place
-from spanflow.config.schema import Collector, Section, sections, setting_keys, settings_of
+from spanflow.config.schema import Collector, Section, sections, setting_keys
 from spanflow.config.values import InvalidValueError, OrNone, SetOf
 from spanflow.config.wording import nearest, quoted, shown
 
@@ -82,7 +82,7 @@ class Binder:
 
     def collectors(self, node: yaml.Node) -> None:
         """Bind the list of collectors; it replaces one that was given before."""
-        if isinstance(node, yaml.ScalarNode) and _is_null(node):
+        if _is_null(node):
             return
         if not isinstance(node, yaml.SequenceNode):
             advice = "write a list: each collector on a line that begins with -, or [URL, URL]"
@@ -93,44 +93,49 @@ class Binder:
             self._collector(f"collectors[{index}]", item)
 
     def _collector(self, path: str, node: yaml.Node) -> None:
-        options: dict[str, str] = {}
-        nodes: dict[str, yaml.Node] = {}
-        if isinstance(node, yaml.MappingNode):
-            for name, key, value in self._entries(node, path, "url"):
-                full = f"{path}.{shown(name)}"
-                if not isinstance(value, yaml.ScalarNode):
-                    self._wrong(value, full, f"{_shape(value)} is not allowed here; write one value")
-                elif _is_null(value):
-                    self._wrong(value, full, "has no value; write one, or remove the line")
-                else:
-                    options[name] = value.value
-                    nodes[name] = value if name in ("url", *settings_of(Collector)) else key
-            if "url" not in nodes:
-                if not any(key.value == "url" for key, _ in node.value):
-                    self._wrong(node, path, "has no url; add url: ipfix+udp://HOST:PORT")
-                return
-            url = options.pop("url")
-        elif isinstance(node, yaml.ScalarNode) and not _is_null(node):
-            url = node.value
-        else:
-            self._wrong(node, path, f"{_shape(node)} is no collector; write a URL, or a mapping with url:")
+        options, nodes = self._collector_options(path, node)
+        if "url" not in options:
             return
         try:
-            collector = parse_collector(url, options)
+            collector = parse_collector(options.pop("url"), options)
         except CollectorError as error:
             for problem in error.problems:
-                # An option of the URL itself is reported where the URL stands.
-                where = nodes.get(problem.option) or nodes.get("url") or node
-                key = path if problem.option == "url" and not nodes else f"{path}.{problem.option}"
+                # An option inside the URL is reported where the URL stands.
+                where = nodes.get(problem.option, nodes["url"])
+                key = path if problem.option == "url" and where is node else f"{path}.{problem.option}"
                 self._wrong(where, key, problem.text)
             return
-        self.given.collectors.append((self.document.place(nodes.get("name") or node), collector))
+        self.given.collectors.append((self.document.place(nodes.get("name", node)), collector))
+
+    def _collector_options(self, path: str, node: yaml.Node) -> tuple[dict[str, str], dict[str, yaml.Node]]:
+        """The texts of one collector, its URL under `url`, and the node to point at for each."""
+        options: dict[str, str] = {}
+        nodes: dict[str, yaml.Node] = {}
+        if isinstance(node, yaml.ScalarNode) and not _is_null(node):
+            return {"url": node.value}, {"url": node}
+        if not isinstance(node, yaml.MappingNode):
+            self._wrong(node, path, f"{_shape(node)} is no collector; write a URL, or a mapping with url:")
+            return options, nodes
+        names = ("url", *settings_of(Collector))
+        for name, key, value in self._entries(node, path, "url"):
+            if not isinstance(value, yaml.ScalarNode):
+                self._wrong(
+                    value, f"{path}.{shown(name)}", f"{_shape(value)} is not allowed here; write one value"
+                )
+            elif _is_null(value):
+                self._wrong(value, f"{path}.{shown(name)}", "has no value; write one, or remove the line")
+            else:
+                options[name] = value.value
+            nodes[name] = value if name in names else key
+        if "url" not in nodes:
+            self._wrong(node, path, "has no url; add url: ipfix+udp://HOST:PORT")
+        return options, nodes
 
     def _entries(
         self, node: yaml.Node | None, path: str, example: str
     ) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
         """Name, key node and value node of each entry of a mapping; nothing at all counts as an empty one."""
-        if node is None or (isinstance(node, yaml.ScalarNode) and _is_null(node)):
+        if node is None or _is_null(node):
             return
         if not isinstance(node, yaml.MappingNode):
             advice = f"write keys with their values, as in `{example}: …`"
@@ -154,7 +159,7 @@ class Binder:
 
 
 def _unknown_key(name: str, siblings: list[str], in_section: bool) -> str:
-    """The error for a key that does not exist: where it belongs, a sibling that looks alike, or all of them."""
+    """The error for a key that does not exist: where it belongs, a sibling that looks alike, or all."""
     if name == "<<":
         return "unknown key; merging (<<) is not supported, write the keys out"
     full_keys = setting_keys()
@@ -168,8 +173,11 @@ def _unknown_key(name: str, siblings: list[str], in_section: bool) -> str:
     return f"unknown key; did you mean {near}?" if near else f"unknown key; known here: {', '.join(siblings)}"
 
 
-def _is_null(node: yaml.ScalarNode) -> bool:
-    return node.style is None and node.value in ("", "~", "null", "Null", "NULL")
+def _is_null(node: yaml.Node) -> bool:
+    """Whether a plain scalar stands for nothing (YAML 1.2 section 10.3.2)."""
+    # The pure Python parser has style None for a plain scalar, libyaml's has "" for an empty one.
+    plain = isinstance(node, yaml.ScalarNode) and not node.style
+    return plain and node.value in ("", "~", "null", "Null", "NULL")
 
 
 def _shape(node: yaml.Node) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from spanflow.config.schema import Collector, settings_of
+from spanflow.config.declare import settings_of
+from spanflow.config.schema import Collector
 from spanflow.config.values import InvalidValueError
 from spanflow.config.wording import quoted, shown, unknown
 
@@ -19,7 +20,9 @@ SCHEMES: Mapping[str, tuple[str, str]] = {"ipfix+udp": ("ipfix", "udp")}
 
 DEFAULT_SCHEME = "ipfix+udp"
 
-_URL = re.compile(r"(?P<scheme>[^:/?#]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(\?(?P<query>[^#]*))?(?P<end>#.*)?")
+_URL = re.compile(
+    r"(?P<scheme>[^:/?#]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(\?(?P<query>[^#]*))?(?P<end>#.*)?"
+)
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 _LONGEST_URL = 2048
 
@@ -79,7 +82,9 @@ def _read_url(url: str, reading: _Reading) -> list[tuple[str, str]]:
         reading.wrong(unknown("scheme", match["scheme"], SCHEMES))
     _read_authority(match["authority"], reading)
     if match["path"] not in ("", "/"):
-        reading.wrong(f"{quoted(match['path'])} after the host has no meaning; remove it (options begin with ?)")
+        reading.wrong(
+            f"{quoted(match['path'])} after the host has no meaning; remove it (options begin with ?)"
+        )
     if match["end"]:
         reading.wrong(f"{quoted(match['end'])} has no meaning; remove it, or write %23 for #")
     return _split_query(match["query"] or "", reading)
@@ -89,20 +94,20 @@ def _read_authority(authority: str, reading: _Reading) -> None:
     if "@" in authority:
         reading.wrong("a user name has no meaning here; remove it, up to the @")
         return
-    match = re.fullmatch(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(?P<port>:.*)?", authority)
+    match = re.fullmatch(r"(?P<host>\[[^\]]*\]|[^:\[\]]*)(:(?P<port>[^:]*))?", authority)
     if not match:
-        reading.wrong(f"{quoted(authority)} is no HOST:PORT; an IPv6 address stands in brackets: [2001:db8::1]:4739")
+        reading.wrong(
+            f"{quoted(authority)} is no HOST:PORT; an IPv6 address stands in brackets: [2001:db8::1]"
+        )
         return
     _read_host(match["host"], reading)
     port = match["port"]
     if port is None:
         return
-    if ":" in port[1:]:
-        reading.wrong(f"{quoted(authority)} has several colons; an IPv6 address stands in brackets: [2001:db8::1]")
-    elif not re.fullmatch(r"[0-9]{1,5}", port[1:]) or not 1 <= int(port[1:]) <= 65535:
-        reading.wrong(f"{quoted(port[1:])} is no port; use 1 to 65535, or leave it out for 4739")
+    if re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535:
+        reading.values["port"] = int(port)
     else:
-        reading.values["port"] = int(port[1:])
+        reading.wrong(f"{quoted(port)} is no port; use 1 to 65535, or leave it out for 4739")
 
 
 def _read_host(text: str, reading: _Reading) -> None:
@@ -164,9 +169,7 @@ def _read_options(query: list[tuple[str, str]], beside: Mapping[str, str], readi
     given: set[str] = set()
     for key, text in [*query, *beside.items()]:
         if key not in known:
-            # `max_message_size` is `mtu` here; who knows the name of the setting is told so.
-            names = {declared.attribute: name for name, declared in known.items()}
-            reading.wrong(unknown("option", names.get(key, key), known), shown(key))
+            reading.wrong(_unknown_option(key), shown(key))
         elif key in given:
             reading.wrong("given twice; remove one", key)
         else:
@@ -175,3 +178,12 @@ def _read_options(query: list[tuple[str, str]], beside: Mapping[str, str], readi
             except InvalidValueError as error:
                 reading.wrong(str(error), key)
         given.add(key)
+
+
+def _unknown_option(name: str) -> str:
+    known = settings_of(Collector)
+    for key, declared in known.items():
+        if declared.attribute == name:
+            # `mtu` is short for max_message_size; who knows the setting by its long name is told so.
+            return f"unknown option {quoted(name)}; its name is {key} here"
+    return unknown("option", name, known)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-from spanflow.config.values import Kind
+from spanflow.config.values import Kind, OrNone
 
 T = TypeVar("T")
 
@@ -22,6 +22,12 @@ class Setting:
     kind: Kind[Any]
     description: str
     example: str
+
+    @property
+    def default_text(self) -> str:
+        """The default as YAML; empty when there is nothing to show."""
+        absent = self.default == "" or (self.default is None and not isinstance(self.kind, OrNone))
+        return "" if absent else self.kind.render(self.default)
 
 
 def setting(kind: Kind[T], default: T, description: str, *, example: str) -> T:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import yaml
 
@@ -29,7 +31,10 @@ _NOT_ALLOWED = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 
 _ADVICE = (
     ("cannot start any token", "quote the value, and indent with spaces, not tabs"),
-    ("mapping values are not allowed", "indent the line above it rightly, or quote a value that contains ': '"),
+    (
+        "mapping values are not allowed",
+        "indent the line above it rightly, or quote a value that contains ': '",
+    ),
     ("could not find expected ':'", "write `key: value`"),
     ("expected ',' or", "close the bracket, or put a comma between the items"),
     ("undefined alias", "define it before with &, or quote a value that begins with *"),
@@ -37,7 +42,7 @@ _ADVICE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """One YAML text. fixed: where it stands when it is no file but an argument of the command line."""
 
@@ -45,16 +50,22 @@ class Document:
     text: str
     fixed: Place | None = None
 
+    @cached_property
+    def lines(self) -> list[str]:
+        """The source lines, as the parser counts them."""
+        return _LINE_BREAK.split(self.text)
+
     def place(self, node: yaml.Node) -> Place:
         """Where a node begins."""
-        return self.place_at(node.start_mark.line, node.start_mark.column) if self.fixed is None else self.fixed
+        return (
+            self.place_at(node.start_mark.line, node.start_mark.column) if self.fixed is None else self.fixed
+        )
 
     def place_at(self, line: int, column: int) -> Place:
         """A position, both numbers from 0."""
         if self.fixed is not None:
             return self.fixed
-        lines = _LINE_BREAK.split(self.text)
-        source = lines[line] if line < len(lines) else ""
+        source = self.lines[line] if line < len(self.lines) else ""
         picture = excerpt(source, column) if source.strip() else ""
         return Place(f"{self.name}:{line + 1}:{column + 1}", picture, rank=(0, line, column))
 
@@ -69,24 +80,30 @@ class _TextError(Exception):
 
 def decode(name: str, content: bytes, findings: Findings) -> Document | None:
     """The text of a file, None after a finding: it must be UTF-8, and only characters that YAML allows."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        octet = error.object[error.start]
-        # error.object lacks the byte order mark, if there was one.
-        rest = error.object.decode("utf-8", "replace")
-        document, offset = Document(name, rest), len(error.object[: error.start].decode("utf-8"))
-        problem = f"octet 0x{octet:02x} is not UTF-8; save the file as UTF-8 text"
-    else:
-        document, match = Document(name, text), _NOT_ALLOWED.search(text)
-        if not match:
-            return document
-        offset = match.start()
-        problem = f"character U+{ord(match[0]):04X} is not allowed in YAML; remove it, or is this a binary file?"
+    document = Document(name, content.decode("utf-8-sig", "replace"))
+    offset, problem = _not_utf_8(content)
+    strange = _NOT_ALLOWED.search(document.text, 0, offset)
+    if strange:
+        offset = strange.start()
+        character = f"U+{ord(strange[0]):04X}"
+        problem = f"character {character} is not allowed in YAML; remove it, or is this a binary file?"
+    if not problem:
+        return document
     breaks = list(_LINE_BREAK.finditer(document.text, 0, offset))
     column = offset - (breaks[-1].end() if breaks else 0)
     findings.add(document.place_at(len(breaks), column), "", problem)
     return None
+
+
+def _not_utf_8(content: bytes) -> tuple[int, str]:
+    """How many characters there are before the first octet that is not UTF-8, and the error for it."""
+    try:
+        return len(content.decode("utf-8-sig")), ""
+    except UnicodeDecodeError as error:
+        # error.object lacks the byte order mark, if there was one.
+        good = error.object[: error.start].decode("utf-8")
+        octet = error.object[error.start]
+        return len(good), f"octet 0x{octet:02x} is not UTF-8; save the file as UTF-8 text"
 
 
 def compose(document: Document, findings: Findings) -> yaml.Node | None:
@@ -106,15 +123,20 @@ def compose(document: Document, findings: Findings) -> yaml.Node | None:
     return root
 
 
+def _position(mark: Any) -> tuple[int, int]:
+    """Line and column, from 0. A node that was not read from a text has no mark."""
+    return (mark.line, mark.column) if mark is not None else (0, 0)
+
+
 def _check_bounds(text: str) -> None:
     """Go through the events before there is a tree. Raises _TextError at the first excess."""
     depth = nodes = aliases = documents = 0
     for event in yaml.parse(text, Loader=Loader):
-        mark = event.start_mark
+        position = _position(event.start_mark)
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise _TextError(mark.line, mark.column, "a second document begins; keep only one, remove ---")
+                raise _TextError(*position, "a second document begins; keep only one, remove ---")
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.NodeEvent):
@@ -126,7 +148,7 @@ def _check_bounds(text: str) -> None:
             if tag is not None:
                 problem = f"tag {quoted(tag)} is not allowed; remove it, the key decides the type"
             if problem:
-                raise _TextError(mark.line, mark.column, problem)
+                raise _TextError(*position, problem)
 
 
 def _excess(depth: int, nodes: int, aliases: int) -> str:
@@ -148,9 +170,8 @@ def _syntax_error(document: Document, error: yaml.YAMLError) -> tuple[Place, str
     if context is not None and at_end:
         # A bracket or quote that is never closed: the place to look at is where it opens.
         mark = context
-    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
     advice = next(advice for part, advice in _ADVICE if part in what)
-    return document.place_at(line, column), "", f"not YAML: {what}; {advice}"
+    return document.place_at(*_position(mark)), "", f"not YAML: {what}; {advice}"
 
 
 def _wrong_keys(document: Document, root: yaml.Node) -> Iterator[tuple[Place, str, str]]:
@@ -169,7 +190,7 @@ def _wrong_keys(document: Document, root: yaml.Node) -> Iterator[tuple[Place, st
                     continue
                 full = f"{path}.{shown(key.value)}" if path else shown(key.value)
                 if key.value in first:
-                    line = first[key.value].start_mark.line + 1
+                    line = _position(first[key.value].start_mark)[0] + 1
                     yield document.place(key), full, f"given twice, first in line {line}; remove one"
                 first.setdefault(key.value, key)
                 children.append((full, value))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from spanflow.config.wording import shown
 from spanflow.errors import ConfigError
 
-_MOST_SHOWN = 100
+_MOST = 200
 _EXCERPT_BEFORE = 70
 _EXCERPT_WIDTH = 100
 
@@ -35,17 +35,22 @@ class Findings:
     _found: list[tuple[Place, str, str]] = field(default_factory=list)
 
     def add(self, place: Place, key: str, problem: str) -> None:
-        """Note a problem. key: the full key, empty for the whole file. problem: what is wrong, what to do."""
+        """Note a problem. key: the full key, empty for the whole file. problem: what is wrong, what to do.
+
+        Raises ConfigError when there are so many that nobody would read on.
+        """
         self._found.append((place, key, problem))
+        if len(self._found) >= _MOST:
+            self.raise_if_any()
 
     def raise_if_any(self) -> None:
         """Raise ConfigError with one block for each problem, in the order of their places."""
         if not self._found:
             return
         ordered = sorted(self._found, key=lambda found: found[0].rank)
-        blocks = [_block(place, key, problem) for place, key, problem in ordered[:_MOST_SHOWN]]
-        if len(ordered) > _MOST_SHOWN:
-            blocks.append(f"and {len(ordered) - _MOST_SHOWN} more; repair these first")
+        blocks = [_block(place, key, problem) for place, key, problem in ordered]
+        if len(ordered) >= _MOST:
+            blocks.append(f"{_MOST} errors are enough; repair these first")
         raise ConfigError("\n".join(blocks))
 
 
@@ -57,7 +62,7 @@ def _block(place: Place, key: str, problem: str) -> str:
 
 def excerpt(line: str, column: int) -> str:
     """A source line and a caret under `column` (from 0). Of a long line only the surroundings are shown."""
-    start = max(0, column - _EXCERPT_BEFORE)
+    start = max(0, column - _EXCERPT_BEFORE) if len(line) > _EXCERPT_WIDTH else 0
     # A tab takes one column here, so that the caret meets its character.
     visible = "".join(c if c.isprintable() else " " for c in line[start : start + _EXCERPT_WIDTH])
     mark = "…" if start else ""

@@ -21,7 +21,7 @@ def load(path: str | Path | None, overrides: Sequence[str] = (), collectors: Seq
     """The settings of a YAML file (None: the defaults), changed by `KEY=VALUE` overrides.
 
     collectors: URLs in addition to the collectors that file and overrides name.
-    Raises ConfigError with every finding; a file that cannot be read has exit code 66, 74 or 77 instead of 78.
+    Raises ConfigError with every finding; for a file that cannot be read its exit code is 66, 74 or 77.
     """
     findings, given = Findings(), Given()
     if path is not None:
@@ -53,7 +53,10 @@ def _unreadable(name: str, error: OSError | ValueError) -> ConfigError:
     number = error.errno if isinstance(error, OSError) else errno.ENOENT
     text, code = {
         errno.ENOENT: ("no such file; check the path", ExitCode.NO_INPUT),
-        errno.ENOTDIR: ("no such file, a part of the path is no directory; check the path", ExitCode.NO_INPUT),
+        errno.ENOTDIR: (
+            "no such file, a part of the path is no directory; check the path",
+            ExitCode.NO_INPUT,
+        ),
         errno.EISDIR: ("is a directory; name the file in it", ExitCode.NO_INPUT),
         errno.EACCES: ("not permitted to read it; check owner and mode", ExitCode.NO_PERMISSION),
     }.get(number or 0, (f"cannot be read: {error}; check the path", ExitCode.IO_ERROR))
@@ -82,6 +85,8 @@ def _build(given: Given) -> Settings:
     built: dict[str, Any] = {}
     for part in sections().values():
         prefix = f"{part.key}."
-        own = {key.removeprefix(prefix): value for key, value in given.values.items() if key.startswith(prefix)}
+        own = {
+            key.removeprefix(prefix): value for key, value in given.values.items() if key.startswith(prefix)
+        }
         built[part.key] = part.cls(**{part.settings[key].attribute: value for key, value in own.items()})
     return Settings(**built, collectors=tuple(collector for _, collector in given.collectors))

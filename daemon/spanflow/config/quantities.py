@@ -170,6 +170,8 @@ class Size(Quantity):
             return int(text) if len(text) <= _LONGEST_NUMBER else None
         _require_unit(text, "B", SIZE_UNITS)
         match = re.fullmatch(r"([0-9]+)(?:\.([0-9]+))?([A-Za-z]+)", text)
+        if not match and self.bare:
+            raise InvalidValueError(f"{quoted(text)} is no number of octets; use {self.range_text()}")
         if not match:
             units = ", ".join(SIZE_UNITS)
             raise InvalidValueError(

@@ -216,7 +216,7 @@ class Collector:
     host: str
     port: int = 4739
     name: str = setting(
-        Text(pattern="[^\\x00-\\x1f\\x7f]{1,128}", allowed="1 to 128 printable characters"),
+        Text(pattern="[ -~]{1,128}", allowed="1 to 128 printable ASCII characters"),
         "",
         "The name in logs, counters and the summary. Without one it is the URL without its options.",
         example="noc",

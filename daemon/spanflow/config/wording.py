@@ -22,9 +22,10 @@ def quoted(text: str) -> str:
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known name that `name` was probably meant to be, or None."""
+    by_lower = {word.lower(): word for word in known}
     # difflib is quadratic in the length of its words; no name of ours is near a long one.
-    close = difflib.get_close_matches(name[:64], list(known), n=1, cutoff=cutoff)
-    return close[0] if close else None
+    close = difflib.get_close_matches(name[:64].lower(), by_lower, n=1, cutoff=cutoff)
+    return by_lower[close[0]] if close else None
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:

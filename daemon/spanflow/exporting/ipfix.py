@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The frame of IPFIX: Message header, Set header, and the numbers of RFC 7011 section 3.
 
-     0                   1                   2                   3
-     0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
-    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-    |       Version Number = 10     |            Length             |
-    |                           Export Time                         |
-    |                       Sequence Number                         |
-    |                    Observation Domain ID                      |
-    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-    |          Set ID               |          Length               |   then the records of the Set
-    +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ 0                   1                   2                   3
+ 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+|       Version Number = 10     |            Length             |
+|                           Export Time                         |
+|                       Sequence Number                         |
+|                    Observation Domain ID                      |
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+|          Set ID               |          Length               |   then the records of the Set
++-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SET_HEADER = (("set_id", ">u2"), ("set_length", ">u2"))
 
 
 def message(body: bytes, *, export_time: int, sequence_number: int, observation_domain_id: int) -> bytes:
-    """One Message around its Sets. export_time: Unix seconds; it and the sequence number are taken modulo 2^32."""
+    """One Message around its Sets. export_time (Unix seconds) and sequence number are taken modulo 2^32."""
     return (
         struct.pack(
             ">HHIII",

@@ -23,8 +23,8 @@ SELECTOR_ID = 0
 class Sampling:
     """`interval` packets are selected, then `space` packets are not (RFC 5477): 1 and 0 is every packet.
 
-    One record says it to nfdump, pmacct and akvorado, which take (interval + space) / interval, and to goflow2,
-    which takes the interval for the rate: the same only at 1:1.
+    One record says it to nfdump, pmacct and akvorado, which take (interval + space) / interval, and to
+    goflow2, which takes the interval for the rate: the same only at 1:1.
     """
 
     interval: int = 1
@@ -35,6 +35,9 @@ class Sampling:
         template = sampling_template()
         record = template.encode_record(SELECTOR_ID, COUNT_BASED_SAMPLING, self.interval, self.space)
         return set_of(template.template_id, record)
+
+
+EVERY_PACKET = Sampling()
 
 
 @cache

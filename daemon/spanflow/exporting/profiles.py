@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Profiles: what suits one collector product. A profile is a list of elements and the ids of its templates."""
+"""Profiles: what suits one collector product: a list of elements, and the ids of their templates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TemplateKey = tuple[int, bool]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Names of elements in their order; those that a kind of Flow does not have are left out of its template."""
+    """Names of elements in their order; a template leaves out those that its kind of Flow does not have."""
 
     elements: tuple[str, ...]
     uniflow_ids: Mapping[TemplateKey, TemplateId]

@@ -120,10 +120,10 @@ def _compile(element: InformationElement, source: Source, row_offset: int) -> _S
     dtype: np.dtype[Any] = RECORD
     source_offset = 0
     for name in str(source.member).split("."):
-        member = (dtype.fields or {}).get(name)
-        if member is None:
+        if dtype.fields is None or name not in dtype.fields:
             raise ValueError(f"{element.name}: no member {source.member} in a Flow Record")
-        dtype, source_offset = member[0], source_offset + member[1]
+        dtype, offset, *_ = dtype.fields[name]
+        source_offset += offset
     if source.operation is Operation.ADDRESS_TAIL:
         source_offset += dtype.itemsize - element.length
         dtype = np.dtype(("u1", element.length))
@@ -157,7 +157,7 @@ def _merge(steps: list[_Step]) -> list[_Step]:
 
 
 def _widened(step: _Step) -> _Step:
-    """The same copy as one integer where there is one of that width (in the same byte order on both sides)."""
+    """The same copy as one integer, where there is one of that width; its byte order stays the same."""
     octets = step.put.itemsize
     word = np.dtype(_OCTETS[octets]) if octets in _OCTETS else step.put
     return replace(step, taken=word, put=word)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from spanflow.errors import EncodeError
-from spanflow.exporting.encode import BatchEncoder, MessageBuilder, MessageRun
+from spanflow.exporting.encode import BatchEncoder, MessageBuilder, MessageRun, Rows
 from spanflow.exporting.ipfix import (
     MESSAGE_HEADER_OCTETS,
     MODULUS,
@@ -19,7 +19,7 @@ from spanflow.exporting.ipfix import (
     message,
     set_of,
 )
-from spanflow.exporting.options import Sampling, sampling_template
+from spanflow.exporting.options import EVERY_PACKET, Sampling, sampling_template
 from spanflow.exporting.profiles import TemplateKey
 from spanflow.exporting.row_plan import Array
 from spanflow.exporting.template import Template
@@ -39,7 +39,7 @@ class Session:
         *,
         observation_domain_id: int,
         max_message_octets: int,
-        sampling: Sampling = Sampling(),
+        sampling: Sampling = EVERY_PACKET,
         sequence_number: int = 0,
     ) -> None:
         self.sequence_number = sequence_number
@@ -75,18 +75,17 @@ class Session:
         self._count(len(messages))
         return messages
 
-    def runs(self, batch: Array, now: int) -> Iterator[MessageRun]:
-        """The Messages of a batch: one run for each template. A run must be sent before the next is taken.
+    def rows(self, batch: Array) -> Iterator[Rows]:
+        """The Data Records of a batch, one template after the other; each must be sent before the next."""
+        return self._encoder.rows(batch)
 
-        Raises EncodeError if a Flow Record does not fit into a Message.
-        """
-        export_time = self._monotone(now)
-        for rows in self._encoder.rows(batch):
-            run = self._builder(rows.template).build(
-                rows, export_time=export_time, sequence_number=self.sequence_number
-            )
-            self._count(run.data_records)
-            yield run
+    def messages(self, rows: Rows, now: int) -> MessageRun:
+        """The Messages with these Data Records. Raises EncodeError if not even one fits into a Message."""
+        run = self._builder(rows.template).build(
+            rows, export_time=self._monotone(now), sequence_number=self.sequence_number
+        )
+        self._count(run.data_records)
+        return run
 
     def _builder(self, template: Template) -> MessageBuilder:
         builder = self._builders.get(template.template_id)

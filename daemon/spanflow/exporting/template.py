@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Templates and Options Templates (RFC 7011 section 3.4), and the ids that ours have.
 
-    Template:          Template ID, Field Count, Field Specifiers
-    Options Template:  Template ID, Field Count, Scope Field Count, Field Specifiers, the scope first
-    Field Specifier:   number and length; the highest bit of the number says that a PEN follows
+Template:          Template ID, Field Count, Field Specifiers
+Options Template:  Template ID, Field Count, Scope Field Count, Field Specifiers, the scope first
+Field Specifier:   number and length; the highest bit of the number says that a PEN follows
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class TemplateId(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the value of an element comes from: a member of the Flow Record (or a constant) and what to do."""
+    """Where an element's value comes from: a member of the Flow Record (or a constant), and what to do."""
 
     member: str | int
     operation: Operation
@@ -105,14 +105,17 @@ def uniflow_template(template_id: int, fields: tuple[Field, ...]) -> Template:
 
 
 def biflow_template(template_id: int, fields: tuple[Field, ...]) -> Template:
-    """The template of Biflows (RFC 5103): the forward elements, then the reverse ones in the same order."""
+    """The template of Biflows (RFC 5103): the reverse elements first, then the forward ones.
+
+    nfdump reads a reverse element that it does not know as the forward one, and the last of two wins.
+    """
     directional = [field for field in fields if field.directional]
-    forward = [Source(field.forward, field.operation) for field in fields]
     reverse = [Source(field.reverse, field.operation) for field in directional]
+    forward = [Source(field.forward, field.operation) for field in fields]
     return Template(
         template_id,
-        tuple(field.element for field in fields) + tuple(reverse_of(field.element) for field in directional),
-        (tuple(forward + reverse),),
+        tuple(reverse_of(field.element) for field in directional) + tuple(field.element for field in fields),
+        (tuple(reverse + forward),),
     )
 
 

@@ -16,7 +16,8 @@ PAYLOAD = udp(1000, 2000, bytes(100))
 
 def _fragments(identification: int = 1, payload: Segment = PAYLOAD, size: int = 40) -> list[bytes]:
     return [
-        ethernet(packet) for packet in ipv4_fragments(A4, B4, payload, size=size, identification=identification)
+        ethernet(packet)
+        for packet in ipv4_fragments(A4, B4, payload, size=size, identification=identification)
     ]
 
 
@@ -45,9 +46,15 @@ def fragment_lifetime() -> Recipe:
     """A first fragment counts for 30 s of packet time, to the nanosecond, in both directions of time."""
     first, second, third = _fragments()
     return at_times(
-        ("30", first), ("60", second), ("60.000000001", third), ("0", second), ("59", third), inactive_timeout=0,
-        active_timeout=0, reorder_window=60_000_000_000
-    )  # fmt: skip
+        ("30", first),
+        ("60", second),
+        ("60.000000001", third),
+        ("0", second),
+        ("59", third),
+        inactive_timeout=0,
+        active_timeout=0,
+        reorder_window=60_000_000_000,
+    )
 
 
 def fragment_first_replaced() -> Recipe:
@@ -56,7 +63,7 @@ def fragment_first_replaced() -> Recipe:
     first, second, third = _fragments(1)
     return at_times(
         ("0", first), ("20", again[0]), ("21", second), ("45", third), inactive_timeout=0, active_timeout=0
-    )  # fmt: skip
+    )
 
 
 def fragment_table_full() -> Recipe:
@@ -68,7 +75,9 @@ def fragment_table_full() -> Recipe:
 
 
 def fragments_of_other_protocols() -> Recipe:
-    """TCP (flags only in the first), ICMP (type and code only in the first) and ESP fragments; ESP has no ports."""
+    """TCP (flags only in the first), ICMP (type and code only in the first) and ESP fragments; ESP has no
+    ports.
+    """
     frames = []
     for number, payload in enumerate(
         (
@@ -79,18 +88,24 @@ def fragments_of_other_protocols() -> Recipe:
     ):
         frames += _fragments(number, payload)[:2]
     orphan = _fragments(9, transport.icmp(8, 0, transport.echo(1, 1, bytes(60))))[1]
-    return of_frames(*frames, ethernet(ipv4_fragments(B4, A4, transport.esp(2, 2), size=24, identification=3)[1]), orphan)
+    return of_frames(
+        *frames, ethernet(ipv4_fragments(B4, A4, transport.esp(2, 2), size=24, identification=3)[1]), orphan
+    )
 
 
 def fragment_first_too_short() -> Recipe:
-    """A first fragment without ports is malformed and leaves nothing for the later ones, which are orphans."""
-    first, second, _ = _fragments()
+    """A first fragment without ports is malformed and leaves nothing for the later ones, which are
+    orphans.
+    """
+    second = _fragments()[1]
     short = network.ipv4(A4, B4, Segment(17, b"\x03\xe8"), identification=1, more_fragments=True)
     return of_frames(ethernet(short), second)
 
 
 def fragments_ipv6() -> Recipe:
-    """IPv6 fragments behind and before other extension headers: the final protocol is that of the first fragment."""
+    """IPv6 fragments behind and before other extension headers: the final protocol is that of the first
+    fragment.
+    """
     parts = [
         ethernet(packet)
         for packet in ipv6_fragments(
@@ -103,7 +118,9 @@ def fragments_ipv6() -> Recipe:
             after=[network.destination_options()],
         )
     ]
-    unknown = ipv6_fragments(A6, B6, PAYLOAD, size=48, identification=5, after=[network.destination_options()])[1]
+    unknown = ipv6_fragments(
+        A6, B6, PAYLOAD, size=48, identification=5, after=[network.destination_options()]
+    )[1]
     return of_frames(*parts, ethernet(unknown))
 
 
@@ -121,4 +138,6 @@ def fragments_by_vlan() -> Recipe:
 def fragments_across_vlans() -> Recipe:
     """Without vlan in the key the VLAN of a fragment does not matter."""
     packets = ipv4_fragments(A4, B4, PAYLOAD, size=40, identification=1)
-    return of_frames(ethernet(packets[0], tags=[Tag(10)]), ethernet(packets[1], tags=[Tag(20)]), ethernet(packets[2]))
+    return of_frames(
+        ethernet(packets[0], tags=[Tag(10)]), ethernet(packets[1], tags=[Tag(20)]), ethernet(packets[2])
+    )

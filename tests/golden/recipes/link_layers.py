@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every link layer of semantics §1: a question and its answer over each, IPv4 and IPv6 where it carries both."""
+"""Every link layer of semantics §1: a question and its answer over each, IPv4 and IPv6 where it carries
+both.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ V4 = Pair("192.0.2.1", "198.51.100.2", 40001, 53)
 V6 = Pair("2001:db8::1", "2001:db8::2", 40001, 53)
 
 
-def _exchange(wrap: Callable[[bytes], bytes], pairs: tuple[Pair, ...] = (V4, V6), link_type: int = 1) -> Recipe:
+def _exchange(
+    wrap: Callable[[bytes], bytes], pairs: tuple[Pair, ...] = (V4, V6), link_type: int = 1
+) -> Recipe:
     packets = [pair.packet(side, pair.udp(side, bytes(30))) for pair in pairs for side in "><"]
     return of_frames(*(wrap(packet) for packet in packets), link_type=link_type)
 
@@ -54,16 +58,22 @@ def link_eight_tags() -> Recipe:
 
 
 def link_mpls() -> Recipe:
-    """MPLS, one to three labels: the first nibble after the stack tells IPv4 from IPv6, anything else is non_ip."""
+    """MPLS, one to three labels: the first nibble after the stack tells IPv4 from IPv6, anything else is
+    non_ip.
+    """
     packets = [pair.packet(side, pair.udp(side, bytes(30))) for pair in (V4, V6) for side in "><"]
-    frames = [link.ethernet(link.mpls(p, range(16, 17 + n)), ethertype=link.MPLS) for n, p in enumerate(packets[:3])]
+    frames = [
+        link.ethernet(link.mpls(p, range(16, 17 + n)), ethertype=link.MPLS) for n, p in enumerate(packets[:3])
+    ]
     frames.append(link.ethernet(link.mpls(packets[3], [16]), ethertype=link.MPLS_MULTICAST, tags=[Tag(9)]))
     frames.append(link.ethernet(link.mpls(bytes(40), [16]), ethertype=link.MPLS))
     return of_frames(*frames)
 
 
 def link_pppoe() -> Recipe:
-    """PPPoE session under a VLAN tag, MPLS inside one; LCP and the discovery stage are non_ip, a wrong code malformed."""
+    """PPPoE session under a VLAN tag, MPLS inside one; LCP and the discovery stage are non_ip, a wrong code
+    malformed.
+    """
     packets = [pair.packet(side, pair.udp(side, bytes(30))) for pair in (V4, V6) for side in "><"]
     bodies = [link.pppoe(packet) for packet in packets]
     bodies.append(link.pppoe(link.mpls(packets[0], [99]), protocol=link.PPP_MPLS))

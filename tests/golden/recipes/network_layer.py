@@ -60,7 +60,9 @@ def ports_of_five_protocols() -> Recipe:
 
 
 def ipv6_extension_headers() -> Recipe:
-    """Hop-by-hop, destination options, routing, AH and an atomic fragment are skipped; the IPv6 destination stays."""
+    """Hop-by-hop, destination options, routing, AH and an atomic fragment are skipped; the IPv6 destination
+    stays.
+    """
     every = [
         network.hop_by_hop(),
         network.destination_options(bytes.fromhex("1e0400000000")),
@@ -82,25 +84,30 @@ def ipv6_sixteen_extension_headers() -> Recipe:
     """16 extension headers are skipped; with 17 the protocol is the 17th (60) and there are no ports."""
     options = [network.destination_options()] * 17
     return _ethernet(
-        ipv6(A6, B6, udp(1000, 2000), extensions=options[:16]), ipv6(A6, B6, udp(1000, 2000), extensions=options)
+        ipv6(A6, B6, udp(1000, 2000), extensions=options[:16]),
+        ipv6(A6, B6, udp(1000, 2000), extensions=options),
     )
 
 
 def ipv6_jumbo() -> Recipe:
-    """Payload length 0 with a jumbo option is 40 + its value; without one or with a small one it contradicts itself."""
-    payload = udp(1000, 2000, bytes(64), length=0)
+    """Payload length 0 with a jumbo option is 40 + its value, even beyond the wire; a value up to 65,535 is
+    none.
+    """
 
-    def packet(value: int) -> bytes:
+    def frame(value: int, payload: Segment) -> bytes:
         option = network.hop_by_hop(network.jumbo_option(value))
-        return ipv6(A6, B6, payload, extensions=[option], payload_length=0)
+        return ethernet(ipv6(A6, B6, payload, extensions=[option], payload_length=0))
 
     return of_cut_frames(
-        (ethernet(packet(100_000)), 14 + 40 + 100_000),
-        (ethernet(packet(70_000)), None),
-        (ethernet(ipv6(A6, B6, tcp(1, 2), extensions=[network.hop_by_hop(network.jumbo_option(65535))],
-                       payload_length=0, next_header=0)), 200),
-        (ethernet(ipv6(A6, B6, transport.esp(1, 1), extensions=[network.hop_by_hop()], payload_length=0)), None),
-    )  # fmt: skip
+        (frame(100_000, udp(1000, 2000, bytes(64), length=0)), 14 + 40 + 100_000),
+        (frame(70_000, udp(1000, 2000, bytes(64), length=0)), None),
+        (frame(65_535, tcp(1000, 2000)), 200),  # an offloaded frame: its TCP header proves it
+        (frame(65_535, transport.esp(1, 1)), None),  # malformed: nothing proves more than 40 octets
+        (
+            ethernet(ipv6(A6, B6, transport.esp(1, 1), extensions=[network.hop_by_hop()], payload_length=0)),
+            None,
+        ),
+    )
 
 
 def segmentation_offload_ipv4() -> Recipe:
@@ -114,18 +121,36 @@ def segmentation_offload_ipv4() -> Recipe:
     )
 
 
+def octets_beyond_four_gib() -> Recipe:
+    """A Flow of 12 GB: six offloaded frames of 2 GB on the wire; their squared sizes overflow 64 bits."""
+    frame = ethernet(ipv4(A4, B4, tcp(1000, 80, "A", bytes(2)), total_length=0))
+    return of_cut_frames(*[(frame, 14 + 2_000_000_000)] * 6)
+
+
 def segmentation_offload_ipv6() -> Recipe:
-    """IPv6 payload length 0 is the wire length if TCP, or UDP of length 0, proves it; else it is 40 octets."""
+    """IPv6 payload length 0 is the wire length if TCP, or UDP of length 0, proves it; else it is 40
+    octets.
+    """
     behind_options = [network.destination_options()]
     return of_cut_frames(
         (ethernet(ipv6(A6, B6, tcp(1000, 80, "PA", bytes(100)), payload_length=0)), 14 + 40 + 80_000),
         (ethernet(ipv6(A6, B6, udp(1000, 53, bytes(100), length=0), payload_length=0)), None),
-        (ethernet(ipv6(A6, B6, tcp(1001, 80, "A", bytes(9)), extensions=behind_options, payload_length=0)), None),
+        (
+            ethernet(ipv6(A6, B6, tcp(1001, 80, "A", bytes(9)), extensions=behind_options, payload_length=0)),
+            None,
+        ),
         (ethernet(ipv6(A6, B6, udp(1000, 53, bytes(100)), payload_length=0)), None),  # length 108: malformed
         (ethernet(ipv6(A6, B6, tcp(1000, 80, "A", data_offset=4), payload_length=0)), None),  # malformed
         (ethernet(ipv6(A6, B6, transport.icmpv6(128), payload_length=0)), None),  # 40 octets, type unknown
         (ethernet(ipv6(A6, B6, Segment(network.NO_NEXT_HEADER, b""), payload_length=0)), None),  # 40 octets
-        (ethernet(ipv6(A6, B6, Segment(network.NO_NEXT_HEADER, b""), extensions=behind_options, payload_length=0)), None),
+        (
+            ethernet(
+                ipv6(
+                    A6, B6, Segment(network.NO_NEXT_HEADER, b""), extensions=behind_options, payload_length=0
+                )
+            ),
+            None,
+        ),
     )
 
 
@@ -140,7 +165,9 @@ def ethernet_padding() -> Recipe:
 
 
 def length_beyond_the_wire() -> Recipe:
-    """A length beyond the wire counts as the header says; ports beyond the wire are cut, not contradictory."""
+    """A length beyond the wire counts as the header says; ports beyond the wire are cut, not
+    contradictory.
+    """
     return _ethernet(
         ipv4(A4, B4, udp(1000, 2000, bytes(12)), total_length=1500),
         ipv6(A6, B6, udp(1000, 2000, bytes(12)), payload_length=9000),
@@ -158,8 +185,12 @@ def snap_length() -> Recipe:
 
 
 def cut_ipv6() -> Recipe:
-    """IPv6 over a VLAN tag at snap lengths that cut the header, an extension header, ports, TCP flags; the last is whole."""
-    frame = ethernet(ipv6(A6, B6, tcp(1000, 80, "SA", bytes(60)), extensions=[network.hop_by_hop()]), tags=[Tag(4)])
+    """IPv6 over a VLAN tag at snap lengths that cut the header, an extension header, ports, TCP flags; the
+    last is whole.
+    """
+    frame = ethernet(
+        ipv6(A6, B6, tcp(1000, 80, "PA", bytes(60)), extensions=[network.hop_by_hop()]), tags=[Tag(4)]
+    )
     return of_cut_frames(*((frame[:size], len(frame)) for size in (17, 57, 65, 69, 79, 80)))
 
 
@@ -169,12 +200,17 @@ def short_ip_payloads() -> Recipe:
     return of_frames(
         *(ethernet(ipv4(A4, B4, transport.cut(whole, size)), minimum=60) for size in (3, 4, 13, 14)),
         ethernet(ipv4(A4, B4, transport.cut(udp(1000, 80), 4)), minimum=60),
-        *(ethernet(ipv4(A4, B4, transport.cut(transport.icmp(8, 0), size)), minimum=60) for size in (0, 1, 2)),
+        *(
+            ethernet(ipv4(A4, B4, transport.cut(transport.icmp(8, 0), size)), minimum=60)
+            for size in (0, 1, 2)
+        ),
     )
 
 
 def wrong_details_never_discard() -> Recipe:
-    """Wrong UDP length, TCP data offset, IPv4 and TCP checksums, a reserved flag bit: accounted all the same."""
+    """Wrong UDP length, TCP data offset, IPv4 and TCP checksums, a reserved flag bit: accounted all the
+    same.
+    """
     return _ethernet(
         ipv4(A4, B4, udp(1000, 2000, bytes(10), length=3)),
         ipv4(A4, B4, udp(1000, 2000, bytes(10), length=6000), checksum=1),
@@ -184,9 +220,15 @@ def wrong_details_never_discard() -> Recipe:
 
 
 def dscp_and_ttl() -> Recipe:
-    """ipClassOfService is that of each direction's first packet, TTL the lowest and highest of each direction."""
+    """ipClassOfService is that of each direction's first packet, TTL the lowest and highest of each
+    direction.
+    """
     frames = []
-    for sender, receiver, ports, build in ((A4, B4, (7, 9), "4"), (B4, A4, (9, 7), "4"), (A6, B6, (7, 9), "6")):
+    for sender, receiver, ports, build in (
+        (A4, B4, (7, 9), "4"),
+        (B4, A4, (9, 7), "4"),
+        (A6, B6, (7, 9), "6"),
+    ):
         for tos, ttl in ((0xB8, 64), (0x00, 61), (0x2E, 255)):
             if build == "4":
                 frames.append(ipv4(sender, receiver, udp(*ports), tos=tos ^ (ports[0] & 2), ttl=ttl))
@@ -198,7 +240,9 @@ def dscp_and_ttl() -> Recipe:
 
 
 def icmp_pairs() -> Recipe:
-    """Echo request and reply are one Biflow of ports 0, each direction with its type and code; so is an error."""
+    """Echo request and reply are one Biflow of ports 0, each direction with its type and code; so is an
+    error.
+    """
     quoted = bytes(4) + ipv4(A4, B4, udp(1000, 2000))
     return _ethernet(
         ipv4(A4, B4, transport.icmp(8, 0, transport.echo(1, 1, bytes(48)))),
@@ -214,5 +258,6 @@ def icmp_pairs() -> Recipe:
 def icmp_of_the_other_version() -> Recipe:
     """Protocol 58 in IPv4 and 1 in IPv6 are neither ICMP nor ICMPv6: no type and code."""
     return _ethernet(
-        ipv4(A4, B4, Segment(58, struct.pack("!BBH", 128, 0, 0))), ipv6(A6, B6, Segment(1, struct.pack("!BBH", 8, 0, 0)))
+        ipv4(A4, B4, Segment(58, struct.pack("!BBH", 128, 0, 0))),
+        ipv6(A6, B6, Segment(1, struct.pack("!BBH", 8, 0, 0))),
     )

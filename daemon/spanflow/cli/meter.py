@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`spanflow meter`: capture files in, Flow Records out to collectors or as a table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from spanflow.errors import ExitCode
+
+if TYPE_CHECKING:
+    from spanflow.config.schema import Settings
+    from spanflow.exporting.process import ExportingProcess
+    from spanflow.meter import Batch, InputProblem
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "meter",
+        help="meter capture files, export the flows or show them",
+        description="Meter pcap and pcapng files, one after the other, as one input. The flows go to the"
+        " collectors that are named, or to standard output as a table. A summary that adds up ends it.",
+    )
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a capture file; - is standard input")
+    parser.add_argument(
+        "--collector",
+        dest="collectors",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="who receives the flows, as in ipfix+udp://192.0.2.1:4739?biflow=true; may be repeated",
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", help="a configuration file")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="override a setting, as in cache.active_timeout=120s; may be repeated",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Meter, export, sum up. Raises SpanflowError; returns an exit code."""
+    from spanflow.cli.metering_progress import Progress
+    from spanflow.cli.stop_signals import StopSignals
+    from spanflow.config.load import load
+
+    settings = load(arguments.config, arguments.overrides, arguments.collectors)
+
+    # Late: numpy takes longer to load than the rest of the start.
+    from spanflow.cli.metering_summary import Summary
+    from spanflow.meter import Meter
+
+    meter = Meter(settings, arguments.files)
+    exporters = _start_exporters(settings)
+    summary = Summary(meter, exporters)
+    try:
+        with StopSignals() as stop:
+            show = None if exporters else _flow_table()
+            shown = sys.stderr.isatty() and not (show and sys.stdout.isatty())
+            with Progress(meter, arguments.files, shown=shown) as progress:
+                meter.start()
+                for batch in meter.batches():
+                    if stop.requested:
+                        meter.stop()
+                    if batch is not None:
+                        for exporter in exporters:
+                            exporter.offer(batch, wait=True)
+                        if show:
+                            show(batch)
+                    progress.update()
+                _drain(exporters, settings)
+    finally:
+        meter.stop()
+        for exporter in exporters:
+            exporter.stop()
+    summary.write(sys.stdout if exporters else sys.stderr)
+    return _exit_code(meter.problems(), exporters)
+
+
+def _start_exporters(settings: Settings) -> list[ExportingProcess]:
+    from spanflow.exporting.domain import observation_domain_id
+    from spanflow.exporting.process import ExportingProcess
+
+    exporters = []
+    for collector in settings.collectors:
+        domain = observation_domain_id(settings.export, collector)
+        exporters.append(ExportingProcess(collector, settings.export, domain=domain, offline=True))
+        exporters[-1].start()
+    return exporters
+
+
+def _drain(exporters: Sequence[ExportingProcess], settings: Settings) -> None:
+    """Wait for all of them together: they drain side by side."""
+    deadline = time.monotonic() + settings.export.drain_timeout / 1e9
+    for exporter in exporters:
+        exporter.drain(max(0.0, deadline - time.monotonic()))
+
+
+def _flow_table() -> Callable[[Batch], None]:
+    from spanflow.cli.flow_rows import rows_from_batch
+    from spanflow.cli.tables import FlowTable, Style
+
+    table = FlowTable(Style.of(sys.stdout))
+
+    def show(batch: Batch) -> None:
+        print("\n".join(table.lines(list(rows_from_batch(batch)))))
+
+    return show
+
+
+def _exit_code(problems: Sequence[InputProblem], exporters: Sequence[ExportingProcess]) -> int:
+    """The first problem of the input decides, else a record that no collector got."""
+    if problems:
+        return int(problems[0].error().exit_code)
+    if any(sum(tally.records for tally in each.counters().dropped.values()) for each in exporters):
+        return int(ExitCode.UNAVAILABLE)
+    return int(ExitCode.OK)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `spanflow meter` says at the end: what came, what became of it, and that it adds up."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from spanflow.cli.tables import Fact, Style, human, summary_lines
+
+if TYPE_CHECKING:
+    from spanflow.exporting.process import ExportingProcess
+    from spanflow.meter import Meter
+    from spanflow.metering_counters import MeteringCounters
+
+_END_REASONS = {
+    "idle": "idle timeout",
+    "active": "active timeout",
+    "fin": "end of flow, both FINs",
+    "rst": "end of flow, RST",
+    "fin_timeout": "end of flow, one FIN",
+    "flush": "forced end",
+    "evicted": "lack of resources",
+}
+
+
+class Summary:
+    """Takes the time from its making on."""
+
+    def __init__(self, meter: Meter, exporters: Sequence[ExportingProcess]) -> None:
+        self._meter = meter
+        self._exporters = exporters
+        self._started = time.monotonic()
+
+    def write(self, stream: TextIO) -> None:
+        """The problems of the input as lines on standard error, then the summary."""
+        seconds = time.monotonic() - self._started
+        counters = self._meter.counters()
+        for problem in self._meter.problems():
+            print(f"spanflow: {problem.error()}", file=sys.stderr, flush=True)
+        title = f"metered for {seconds:.2f} s, {human(int(counters.received.packets / seconds))} packets/s"
+        facts = [*_input(counters), *_flows(counters)]
+        for exporter in self._exporters:
+            facts += _collector(exporter)
+        facts.append(_conservation(counters, self._exporters))
+        print("\n".join(summary_lines(title, facts, Style.of(stream))), file=stream)
+
+
+def _input(counters: MeteringCounters) -> Iterator[Fact]:
+    received = counters.received
+    yield Fact("packets received", received.packets, f"{human(received.octets)} octets on the wire")
+    yield Fact("accounted", counters.accounted.packets, f"{human(counters.accounted.octets)} octets of IP", 1)
+    for reason, count in counters.discarded.items():
+        if count.packets:
+            yield Fact(reason, count.packets, "discarded", 1)
+    if counters.late:
+        yield Fact("late", counters.late, "older than capture.reorder_window; accounted all the same", 1)
+    if counters.fragment_orphans:
+        yield Fact("fragment orphans", counters.fragment_orphans, "no first fragment known; ports 0", 1)
+
+
+def _flows(counters: MeteringCounters) -> Iterator[Fact]:
+    yield Fact("flow records", counters.handed_over.records, f"of {counters.flows_opened:,} flows")
+    for detail, count in counters.ended.items():
+        if count:
+            evicted = detail == "evicted"
+            advice = "raise cache.max_flows" if evicted else ""
+            yield Fact(_END_REASONS[detail], count, advice, 1, warning=evicted)
+
+
+def _collector(exporter: ExportingProcess) -> Iterator[Fact]:
+    counters = exporter.counters()
+    sent = f"as {counters.data_records:,} data records in {counters.messages:,} messages"
+    yield Fact(f"sent to {exporter.collector.name}", counters.sent.records, sent)
+    for reason, tally in counters.dropped.items():
+        if tally.records:
+            yield Fact(f"dropped, {reason}", tally.records, f"{tally.packets:,} packets", 1, warning=True)
+    if counters.refusals:
+        yield Fact("refused", counters.refusals, "nobody listens at this port", 1, warning=True)
+    if counters.last_error:
+        yield Fact("last error", counters.last_error, level=1, warning=True)
+
+
+def _conservation(counters: MeteringCounters, exporters: Sequence[ExportingProcess]) -> Fact:
+    """semantics §7: received = discarded + accounted, accounted = handed over, handed over = sent + dropped."""
+    missing = {name: value for name, value in counters.imbalance().items() if value}
+    for exporter in exporters:
+        books = exporter.counters()
+        for unit in ("records", "packets", "octets"):
+            over = getattr(counters.handed_over, unit) - getattr(books.offered, unit)
+            value = over + getattr(books.imbalance, unit)
+            if value:
+                missing[f"{unit} to {exporter.collector.name}"] = value
+    if missing:
+        text = ", ".join(f"{name} {value:+,}" for name, value in missing.items())
+        return Fact("conservation", "VIOLATED", f"{text}; please report this", warning=True)
+    return Fact("conservation", "exact", "received = accounted + discarded; accounted = sent + dropped")

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an Exporting Process counts. In Flow Records, as handed over: two uniflows of one are one record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from spanflow.exporting.row_plan import Array
+
+
+class DropReason(StrEnum):
+    """Why a Flow Record was not sent. One that was sent in part counts as dropped."""
+
+    QUEUE_FULL = "queue_full"
+    UNRESOLVED = "unresolved"
+    SEND_ERROR = "send_error"
+    TOO_LARGE = "too_large"
+    SHUTDOWN = "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """An amount of Flow Records, with the packets and the octets that they account for in both directions."""
+
+    records: int = 0
+    packets: int = 0
+    octets: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.records + other.records, self.packets + other.packets, self.octets + other.octets)
+
+    def __sub__(self, other: Tally) -> Tally:
+        return Tally(self.records - other.records, self.packets - other.packets, self.octets - other.octets)
+
+
+NOTHING = Tally()
+
+
+def tally_of(batch: Array, numbers: Array | None = None) -> Tally:
+    """The Tally of a batch (dtype RECORD), or of the records with these numbers in it."""
+    packets = octets = 0
+    for half in (batch["forward"], batch["reverse"]):
+        packets += _sum(half["packet_delta_count"], numbers)
+        octets += _sum(half["octet_delta_count"], numbers)
+    return Tally(len(batch) if numbers is None else len(numbers), packets, octets)
+
+
+def _sum(column: Array, numbers: Array | None) -> int:
+    return int(np.add.reduce(column if numbers is None else column[numbers], dtype=np.uint64))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueCounters:
+    """One moment of a queue: offered = sent + queued + all dropped (semantics, section 7)."""
+
+    offered: Tally
+    sent: Tally
+    queued: Tally
+    dropped: Mapping[DropReason, Tally]
+
+    @property
+    def imbalance(self) -> Tally:
+        """Offered and not accounted for: zero in every field, at every moment."""
+        return self.offered - self.sent - self.queued - sum(self.dropped.values(), NOTHING)
+
+
+@dataclass(slots=True)
+class DeliveryCounters:
+    """What one thread put on the wire. Owner: the exporting thread. Others read copies."""
+
+    data_records: int = 0
+    """Data Records sent, those of options too."""
+    messages: int = 0
+    octets_sent: int = 0
+    """Octets of Messages, without UDP and IP headers."""
+    refusals: int = 0
+    """Times that the collector's host said: nobody listens at this port."""
+    template_sends: int = 0
+    """Times that all Templates were sent."""
+    resolutions: int = 0
+    """Times that the collector's name was looked up."""
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExporterCounters(QueueCounters):
+    """One moment of an Exporting Process: what became of the records, and what went over the wire for it."""
+
+    data_records: int
+    messages: int
+    octets_sent: int
+    refusals: int
+    template_sends: int
+    resolutions: int
+    last_error: str

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One connection to a collector at work: announce, send batches, refresh, and say what could not be sent.
+
+RFC 7011 section 8.4: over UDP a collector learns Templates only from what it happens to receive, so they go
+first, in several copies, and again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from spanflow.errors import EncodeError
+from spanflow.exporting.clock import Clock
+from spanflow.exporting.counters import DeliveryCounters, DropReason, Tally, tally_of
+from spanflow.exporting.encode import MessageRun
+from spanflow.exporting.pacing import SECOND_NS, Pacer
+from spanflow.exporting.row_plan import Array
+from spanflow.exporting.session import Session
+from spanflow.exporting.transport.udp import Sent, UdpTransport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refresh:
+    """When Templates and options are sent again, in ns or Messages; and in how many copies at first."""
+
+    template_ns: int
+    template_messages: int
+    options_ns: int
+    copies: int
+
+
+class Delivery:
+    """A Transport Session on its socket. One thread.
+
+    lost: the connection is of no more use (`counters.last_error` says why); whoever owns it connects anew.
+    """
+
+    def __init__(
+        self,
+        transport: UdpTransport,
+        session: Session,
+        pacer: Pacer,
+        refresh: Refresh,
+        clock: Clock,
+        stopping: Callable[[], bool],
+        counters: DeliveryCounters,
+    ) -> None:
+        self.transport = transport
+        self.lost = False
+        self._session = session
+        self._pacer = pacer
+        self._refresh = refresh
+        self._clock = clock
+        self._stopping = stopping
+        self._counters = counters
+        self._refusals_seen = 0
+        self._was_refused = False
+        self._messages_since_templates = 0
+        self._templates_due_ns = self._options_due_ns = clock.monotonic_ns()
+        self._copies_left = refresh.copies
+
+    @property
+    def next_refresh_ns(self) -> int:
+        """When `announce` has work again by time (monotonic)."""
+        return min(self._templates_due_ns, self._options_due_ns)
+
+    def announce(self) -> None:
+        """Send the Templates and the options records that are due; at first several times, in a row."""
+        while self._copies_left and not self.lost:
+            self._copies_left -= 1
+            self._send_templates()
+            self._send_options()
+        now = self._clock.monotonic_ns()
+        if now >= self._templates_due_ns or (
+            self._messages_since_templates >= self._refresh.template_messages
+        ):
+            self._send_templates()
+        if now >= self._options_due_ns:
+            self._send_options()
+
+    def deliver(self, batch: Array) -> dict[DropReason, Tally]:
+        """Send a batch; what of it could not be sent, by reason. The rest was handed to the kernel."""
+        losses: list[tuple[DropReason, Array]] = []
+        for rows in self._session.rows(batch):
+            try:
+                run = self._session.messages(rows, self._wall_seconds())
+            except EncodeError as error:
+                self._counters.last_error = str(error)
+                losses.append((DropReason.TOO_LARGE, rows.flow_records(0, len(rows.records))))
+                continue
+            self._send_run(run, losses)
+            self.announce()
+        if self.transport.path_mtu_changed:
+            self._session.max_message_octets = self.transport.max_message_octets()
+        return _tally_losses(batch, losses)
+
+    def _send_run(self, run: MessageRun, losses: list[tuple[DropReason, Array]]) -> None:
+        first = 0
+        while first < run.messages:
+            if self.lost or self._stopping():
+                reason = DropReason.SEND_ERROR if self.lost else DropReason.SHUTDOWN
+                losses.append((reason, run.flow_records(first, run.messages)))
+                return
+            several = min(self.transport.messages_per_call(run.message_octets), run.messages - first)
+            granted = self._pacer.grant(several, run.message_octets)
+            if not granted:
+                continue
+            end = first + granted
+            octets = run.octets[first * run.message_octets : end * run.message_octets]
+            sent = self._send(octets, run.message_octets)
+            if sent is Sent.NONE_SEND_FEWER:
+                continue
+            if sent is Sent.ALL:
+                data_records = min(end * run.records_per_message, run.data_records)
+                self._count(granted, len(octets), data_records - first * run.records_per_message)
+            else:
+                too_large = sent is Sent.NONE_TOO_LARGE
+                reason = DropReason.TOO_LARGE if too_large else DropReason.SEND_ERROR
+                losses.append((reason, run.flow_records(first, end)))
+            first = end
+
+    def _send_templates(self) -> None:
+        for message in self._session.template_messages(self._wall_seconds()):
+            self._send_alone(message, data_records=0)
+        self._counters.template_sends += 1
+        self._messages_since_templates = 0
+        self._templates_due_ns = self._clock.monotonic_ns() + self._refresh.template_ns
+
+    def _send_options(self) -> None:
+        for message in self._session.options_messages(self._wall_seconds()):
+            self._send_alone(message, data_records=1)
+        self._options_due_ns = self._clock.monotonic_ns() + self._refresh.options_ns
+
+    def _send_alone(self, message: bytes, *, data_records: int) -> None:
+        if not self.lost and self._send(memoryview(message), len(message)) is Sent.ALL:
+            self._count(1, len(message), data_records)
+
+    def _send(self, octets: memoryview, message_octets: int) -> Sent:
+        sent = self.transport.send(octets, message_octets)
+        if sent in (Sent.NONE_FAILED, Sent.NONE_TOO_LARGE):
+            self._counters.last_error = self.transport.last_error
+            self.lost = sent is Sent.NONE_FAILED
+        self._watch_refusals()
+        return sent
+
+    def _watch_refusals(self) -> None:
+        """A collector that listens again after it refused has forgotten the Templates: they are due now."""
+        refused = self.transport.refusals - self._refusals_seen
+        self._refusals_seen += refused
+        self._counters.refusals += refused
+        if self._was_refused and not refused:
+            self._templates_due_ns = self._options_due_ns = self._clock.monotonic_ns()
+        self._was_refused = bool(refused)
+
+    def _count(self, messages: int, octets: int, data_records: int) -> None:
+        self._counters.messages += messages
+        self._counters.octets_sent += octets
+        self._counters.data_records += data_records
+        self._messages_since_templates += messages
+
+    def _wall_seconds(self) -> int:
+        return self._clock.wall_ns() // SECOND_NS
+
+
+def _tally_losses(batch: Array, losses: list[tuple[DropReason, Array]]) -> dict[DropReason, Tally]:
+    """What was lost, by reason. A Flow Record lost in both its halves counts once, for the first reason."""
+    tallies: dict[DropReason, Tally] = {}
+    counted = np.zeros(len(batch) if losses else 0, np.bool_)
+    for reason, numbers in losses:
+        fresh = np.unique(numbers)
+        fresh = fresh[~counted[fresh]]
+        counted[fresh] = True
+        tallies[reason] = tallies.get(reason, Tally()) + tally_of(batch, fresh)
+    return tallies

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of one collector, as one thread: resolve, connect, announce, send, refresh, drain, stop.
+
+What the world does wrong (no such name, no route, nobody listens) is retried, counted and logged at most once
+a minute; the queue holds what it can meanwhile, and nobody else notices.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import asdict
+
+from spanflow.config.schema import Collector, Export
+from spanflow.exporting.clock import Clock, SystemClock
+from spanflow.exporting.counters import DeliveryCounters, DropReason, ExporterCounters
+from spanflow.exporting.delivery import Delivery, Refresh
+from spanflow.exporting.pacing import SECOND_NS, Pacer, RatePacer, ReceiverPacer, Unpaced
+from spanflow.exporting.profiles import PROFILES
+from spanflow.exporting.queue import BatchQueue
+from spanflow.exporting.receiver_queue import receiver_look
+from spanflow.exporting.row_plan import Array
+from spanflow.exporting.session import Session
+from spanflow.exporting.transport.addresses import Address, Resolver, is_numeric, resolve
+from spanflow.exporting.transport.udp import LocalFlow, UdpTransport
+
+log = logging.getLogger(__name__)
+
+RESOLVE_AGAIN_NS = 300 * SECOND_NS
+RESOLVE_AGAIN_REFUSED_NS = 30 * SECOND_NS
+FIRST_RETRY_NS = SECOND_NS
+LAST_RETRY_NS = 60 * SECOND_NS
+_LOG_INTERVAL_NS = 60 * SECOND_NS
+_STOP_TIMEOUT_S = 5.0
+
+
+class ExportingProcess:
+    """Exports to one collector. `offer`, `drain`, `stop` and `counters` are for any thread.
+
+    offline: records come from a file, as fast as they are taken, so what leaves is paced.
+    """
+
+    def __init__(
+        self,
+        collector: Collector,
+        export: Export,
+        *,
+        domain: int,
+        offline: bool = False,
+        clock: Clock | None = None,
+        resolver: Resolver = resolve,
+    ) -> None:
+        self.collector = collector
+        self._settings = collector.effective(export)
+        self._domain = domain
+        self._offline = offline
+        self._clock = clock or SystemClock()
+        self._resolver = resolver
+        self._templates = PROFILES[collector.profile].templates(biflow=collector.biflow)
+        self._queue = BatchQueue(self._settings.queue_size)
+        self._counters = DeliveryCounters()
+        self._delivery: Delivery | None = None
+        self._draining = False
+        self._stopping = threading.Event()
+        self._retry_ns = FIRST_RETRY_NS
+        self._connect_due_ns = self._clock.monotonic_ns()
+        self._resolved_ns = self._connect_due_ns
+        self._refusals_at_resolution = 0
+        self._log_due_ns: dict[str, int] = {}
+        self._thread = threading.Thread(target=self._run, name=f"export {collector.name}"[:15], daemon=True)
+
+    # Life, from the outside.
+
+    def start(self) -> None:
+        """Begin to connect and to export."""
+        self._thread.start()
+
+    def offer(self, batch: Array, wait: bool) -> bool:
+        """Hand over a batch (dtype RECORD, one IP version, not changed any more); False if it was dropped.
+
+        wait: block while the queue is full; not while the collector is away, when it is dropped instead.
+        """
+        return self._queue.offer(batch, wait=wait)
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until all that was offered is sent; False if the time was too short or something was lost.
+
+        A collector that is away gets one more attempt; then its queue is dropped.
+        """
+        before = self._lost_records()
+        self._draining = True
+        self._queue.wake()
+        emptied = self._queue.wait_empty(timeout_s)
+        self._draining = False
+        return emptied and self._lost_records() == before
+
+    def stop(self) -> None:
+        """End the thread; what is still queued is dropped and counted. May be called again."""
+        self._stopping.set()
+        self._queue.close()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_TIMEOUT_S)
+
+    def counters(self) -> ExporterCounters:
+        """What happened so far; the record sums are of one moment."""
+        books = self._queue.counters()
+        return ExporterCounters(
+            offered=books.offered,
+            sent=books.sent,
+            queued=books.queued,
+            dropped=books.dropped,
+            **asdict(self._counters),
+        )
+
+    def local_flow(self) -> LocalFlow | None:
+        """The 5-tuple of our datagrams, for a Metering Process to ignore; None while not connected."""
+        delivery = self._delivery
+        return None if delivery is None else delivery.transport.flow
+
+    # The thread.
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self.turn()
+        finally:
+            # Also after an error that ends this thread: nobody must wait for a queue that nobody empties.
+            self._queue.close(taken_too=True)
+            self._disconnect()
+
+    def turn(self, longest_wait_s: float | None = None) -> None:
+        """One round of the thread: what is due, then one batch; without one, wait for what comes next."""
+        if self._delivery is None:
+            self._connect_if_due()
+        elif self._resolution_is_due():
+            self._resolve_again()
+        if self._delivery is not None:
+            self._export(self._delivery, longest_wait_s)
+        else:
+            self._queue.pause(self._seconds_until(self._connect_due_ns, longest_wait_s))
+
+    def _export(self, delivery: Delivery, longest_wait_s: float | None) -> None:
+        """What is due, then the next batch, for as long as it is worth waiting for one."""
+        delivery.announce()
+        if not delivery.lost:
+            self._retry_ns = FIRST_RETRY_NS
+            self._queue.set_away(None)
+            batch = self._queue.head(self._seconds_until(delivery.next_refresh_ns, longest_wait_s))
+            if batch is not None:
+                self._queue.settle(delivery.deliver(batch))
+        if delivery.lost:
+            self._lose("sending failed", DropReason.SEND_ERROR, self._counters.last_error)
+
+    def _seconds_until(self, due_ns: int, longest_s: float | None) -> float:
+        seconds = max(0.0, (due_ns - self._clock.monotonic_ns()) / SECOND_NS)
+        return seconds if longest_s is None else min(seconds, longest_s)
+
+    def _lost_records(self) -> int:
+        return sum(tally.records for tally in self._queue.counters().dropped.values())
+
+    # Connecting.
+
+    def _connect_if_due(self) -> None:
+        if not self._draining and self._clock.monotonic_ns() < self._connect_due_ns:
+            return
+        try:
+            addresses = self._look_up()
+        except OSError as error:
+            self._lose("collector not resolved", DropReason.UNRESOLVED, str(error))
+            return
+        self._connect(addresses)
+
+    def _look_up(self) -> list[Address]:
+        self._counters.resolutions += 1
+        addresses = self._resolver(self.collector.host, self.collector.port)
+        self._resolved_ns = self._clock.monotonic_ns()
+        self._refusals_at_resolution = self._counters.refusals
+        return addresses
+
+    def _connect(self, addresses: list[Address]) -> None:
+        """Connect to the first address that can be; a new session starts with it."""
+        discover = self._settings.max_message_size == 0
+        failure = "no address"
+        for address in addresses:
+            try:
+                transport = UdpTransport(address, self._stopping.wait, discover_path_mtu=discover)
+            except OSError as error:
+                failure = str(error)
+                continue
+            self._disconnect()
+            self._delivery = self._delivery_over(transport)
+            return
+        self._lose("collector not connected", DropReason.SEND_ERROR, failure)
+
+    def _delivery_over(self, transport: UdpTransport) -> Delivery:
+        settings = self._settings
+        session = Session(
+            self._templates,
+            observation_domain_id=self._domain,
+            max_message_octets=settings.max_message_size or transport.max_message_octets(),
+        )
+        refresh = Refresh(
+            template_ns=settings.template_refresh,
+            template_messages=settings.template_refresh_packets,
+            options_ns=settings.options_refresh,
+            copies=settings.template_copies,
+        )
+        return Delivery(
+            transport,
+            session,
+            self._pacer(transport.flow),
+            refresh,
+            self._clock,
+            self._stopping.is_set,
+            self._counters,
+        )
+
+    def _pacer(self, flow: LocalFlow) -> Pacer:
+        if flow.stays_on_machine:
+            return ReceiverPacer(receiver_look(flow), self._clock, self._stopping.wait)
+        if self._offline and self._settings.pace:
+            return RatePacer(self._settings.pace, self._clock, self._stopping.wait)
+        return Unpaced()
+
+    def _resolution_is_due(self) -> bool:
+        if is_numeric(self.collector.host):
+            return False
+        refused = self._counters.refusals > self._refusals_at_resolution
+        interval = RESOLVE_AGAIN_REFUSED_NS if refused else RESOLVE_AGAIN_NS
+        return self._clock.monotonic_ns() - self._resolved_ns >= interval
+
+    def _resolve_again(self) -> None:
+        """Follow a collector whose name has moved; while the name servers fail, stay with what we have."""
+        try:
+            addresses = self._look_up()
+        except OSError as error:
+            self._resolved_ns = self._clock.monotonic_ns()
+            self._complain("collector not resolved again", str(error))
+            return
+        if self._delivery is not None and self._delivery.transport.address not in addresses:
+            self._connect(addresses)
+
+    def _lose(self, event: str, reason: DropReason, error: str) -> None:
+        """The collector is away; the next attempt comes later each time."""
+        self._counters.last_error = error
+        self._complain(event, error)
+        self._disconnect()
+        self._queue.set_away(reason)
+        if self._draining:
+            self._draining = False
+            self._queue.abandon()
+        self._connect_due_ns = self._clock.monotonic_ns() + self._retry_ns
+        self._retry_ns = min(2 * self._retry_ns, LAST_RETRY_NS)
+
+    def _disconnect(self) -> None:
+        delivery, self._delivery = self._delivery, None
+        if delivery is not None:
+            delivery.transport.close()
+
+    def _complain(self, event: str, error: str) -> None:
+        """Log an event that may repeat for hours, at most once a minute."""
+        now = self._clock.monotonic_ns()
+        if now >= self._log_due_ns.get(event, now):
+            self._log_due_ns[event] = now + _LOG_INTERVAL_NS
+            log.warning(event, extra={"collector": self.collector.name, "error": error})

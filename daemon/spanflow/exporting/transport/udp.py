@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages over UDP (RFC 7011 section 10.3): one connected socket, many Messages per system call.
+
+With UDP segmentation offload (UDP_SEGMENT, Linux 4.18) the kernel cuts one buffer into datagrams; most of the
+cost of a datagram is the walk through the network stack, which is then made once for all of them.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from spanflow.exporting.transport.addresses import Address
+
+Wait = Callable[[float], bool]
+"""Sleep for so many seconds; true when the export is to stop."""
+
+# linux/udp.h, linux/in.h, linux/in6.h: not in the `socket` module.
+_UDP_SEGMENT = 103
+_IP_MTU_DISCOVER, _IP_MTU = 10, 14
+_IPV6_MTU_DISCOVER, _IPV6_MTU = 23, 24
+_PMTUDISC_DONT, _PMTUDISC_DO = 0, 2
+
+_MOST_SEGMENTS = 64  # UDP_MAX_SEGMENTS before Linux 6.9
+_MOST_OCTETS_PER_CALL = 65_487
+_SEND_BUFFER_OCTETS = 4 << 20
+
+# By the path MTU no longer than a jumbo frame takes: many collectors read into buffers of 9,000 octets.
+_LONGEST_BY_PATH_MTU = 8_972
+_SHORTEST_BY_PATH_MTU = 512
+_HEADERS_OCTETS = {socket.AF_INET: 20 + 8, socket.AF_INET6: 40 + 8}
+
+_SEGMENTATION_REFUSED = (errno.EINVAL, errno.EIO, errno.EOPNOTSUPP, errno.EMSGSIZE)
+_BUFFERS_FULL = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
+_BUFFERS_FULL_WAIT_S = 0.001
+_BUFFERS_FULL_ATTEMPTS = 1000
+_REFUSED_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFlow:
+    """The 5-tuple of our own datagrams (protocol UDP), as a Metering Process would see them."""
+
+    source: IPv4Address | IPv6Address
+    source_port: int
+    destination: IPv4Address | IPv6Address
+    destination_port: int
+
+    @property
+    def stays_on_machine(self) -> bool:
+        """Whether the receiver is on this machine."""
+        return self.destination.is_loopback or self.source == self.destination
+
+
+class Sent(Enum):
+    """What became of one call."""
+
+    ALL = auto()
+    NONE_SEND_FEWER = auto()
+    """The kernel does not segment here; from now on `messages_per_call` is 1. Send again."""
+    NONE_TOO_LARGE = auto()
+    NONE_FAILED = auto()
+    """See `last_error`. The path may be gone: connect anew before sending more."""
+
+
+class UdpTransport:
+    """A UDP socket connected to one address. One thread. Raises OSError if it cannot be connected.
+
+    flow: the 5-tuple of the datagrams that it sends. refusals: times that the receiver's host said that
+    nobody listens. path_mtu_changed: Messages became too long for the path; ask `max_message_octets`.
+    """
+
+    def __init__(self, address: Address, wait: Wait, *, discover_path_mtu: bool) -> None:
+        self.address = address
+        self.refusals = 0
+        self.last_error = ""
+        self.path_mtu_changed = False
+        self._wait = wait
+        self._discover = discover_path_mtu
+        self._segmentation = True
+        self._segment_octets = 0
+        self._socket = socket.socket(address.family, socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_OCTETS)
+            if discover_path_mtu:
+                self._set_discovery(_PMTUDISC_DO)
+            self._socket.connect(address.sockaddr)
+            self.flow = self._local_flow()
+        except OSError:
+            self._socket.close()
+            raise
+
+    def max_message_octets(self) -> int:
+        """The longest Message that fits the path MTU as known now; rediscovers it after a change."""
+        self.path_mtu_changed = False
+        self._segmentation = True
+        self._set_discovery(_PMTUDISC_DO)
+        ipv6 = self.address.family == socket.AF_INET6
+        level, option = (socket.IPPROTO_IPV6, _IPV6_MTU) if ipv6 else (socket.IPPROTO_IP, _IP_MTU)
+        mtu = self._socket.getsockopt(level, option)
+        octets = mtu - _HEADERS_OCTETS[socket.AddressFamily(self.address.family)]
+        return max(_SHORTEST_BY_PATH_MTU, min(octets, _LONGEST_BY_PATH_MTU))
+
+    def messages_per_call(self, message_octets: int) -> int:
+        """How many Messages of this length `send` takes at once."""
+        if not self._segmentation:
+            return 1
+        return max(1, min(_MOST_SEGMENTS, _MOST_OCTETS_PER_CALL // message_octets))
+
+    def send(self, octets: memoryview, message_octets: int) -> Sent:
+        """Send Messages that lie one after the other; only the last may be shorter than `message_octets`."""
+        several = len(octets) > message_octets
+        error = self._set_segment(message_octets) if several else 0
+        if not several and len(octets) > self._segment_octets:
+            self._set_segment(0)
+        error = error or self._send(octets)
+        if not error:
+            return Sent.ALL
+        if several and error in _SEGMENTATION_REFUSED:
+            self._segmentation = False
+            return Sent.NONE_SEND_FEWER
+        if error == errno.EMSGSIZE and self._discover and not self.path_mtu_changed:
+            # The path got narrower. This Message goes in fragments; the next ones will be shorter.
+            self.path_mtu_changed = True
+            self._set_discovery(_PMTUDISC_DONT)
+            error = self._send(octets)
+            if not error:
+                return Sent.ALL
+        self.last_error = errno.errorcode.get(error, str(error))
+        return Sent.NONE_TOO_LARGE if error == errno.EMSGSIZE else Sent.NONE_FAILED
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
+
+    def _local_flow(self) -> LocalFlow:
+        source, destination = self._socket.getsockname(), self._socket.getpeername()
+        return LocalFlow(_address(source[0]), source[1], _address(destination[0]), destination[1])
+
+    def _send(self, octets: memoryview) -> int:
+        """One call, repeated while it speaks of earlier datagrams or of full buffers; its errno, or 0."""
+        refused = full = 0
+        while True:
+            try:
+                self._socket.send(octets)
+                return 0
+            except OSError as failure:
+                error = failure.errno or errno.EIO
+            if error == errno.ECONNREFUSED:
+                # The ICMP answer to an earlier datagram; nothing of this call was sent.
+                self.refusals += 1
+                refused += 1
+                if refused == _REFUSED_ATTEMPTS:
+                    return error
+            elif error in _BUFFERS_FULL:
+                full += 1
+                if full == _BUFFERS_FULL_ATTEMPTS or self._wait(_BUFFERS_FULL_WAIT_S):
+                    return error
+            else:
+                return error
+
+    def _set_segment(self, octets: int) -> int:
+        """Make the kernel cut what is longer into datagrams of so many octets (0: never); errno, or 0."""
+        if octets == self._segment_octets:
+            return 0
+        try:
+            self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, octets)
+        except OSError:
+            return errno.EOPNOTSUPP
+        self._segment_octets = octets
+        return 0
+
+    def _set_discovery(self, mode: int) -> None:
+        with suppress(OSError):  # IPv4 options on an IPv6 socket, where the kernel has no IPv4
+            self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, mode)
+        if self.address.family == socket.AF_INET6:
+            self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, mode)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address:
+    """The address; an IPv4 address that an IPv6 socket shows as IPv6 is an IPv4 address."""
+    address = ip_address(host)
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the Metering Process counted, and whether it adds up (semantics §7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCount:
+    """Frames, with the octets that they had on the wire."""
+
+    packets: int = 0
+    octets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCount:
+    """Packets with their IP octets, and the Flow Records that they are in."""
+
+    records: int = 0
+    packets: int = 0
+    octets: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeteringCounters:
+    """All workers together. `discarded` has every reason, `ended` every end detail, also those that are 0."""
+
+    received: FrameCount
+    discarded: Mapping[str, FrameCount]
+    accounted_frames: FrameCount
+    accounted: FlowCount
+    cached: FlowCount
+    in_batch: FlowCount
+    handed_over: FlowCount
+    dropped_at_handover: FlowCount
+    late: int
+    fragment_orphans: int
+    flows_opened: int
+    crowded_evictions: int
+    cached_flows: int
+    ended: Mapping[str, int]
+
+    @classmethod
+    def of_workers(cls, workers: Sequence[Mapping[str, Any]]) -> MeteringCounters:
+        """The sum over what each worker published."""
+        return cls(**{name: _typed(name, _sum([worker[name] for worker in workers])) for name in workers[0]})
+
+    def imbalance(self) -> dict[str, int]:
+        """What is missing in each law of conservation; all 0 in a sound program.
+
+        frames and wire_octets: received − discarded − accounted; packets and octets (of IP): accounted − cached
+        − in batches − dropped at hand-over − handed over.
+        """
+        discarded = self.discarded.values()
+        left = (self.cached, self.in_batch, self.dropped_at_handover, self.handed_over)
+        return {
+            "frames": self.received.packets - self.accounted_frames.packets - sum(d.packets for d in discarded),
+            "wire_octets": self.received.octets - self.accounted_frames.octets - sum(d.octets for d in discarded),
+            "packets": self.accounted.packets - sum(count.packets for count in left),
+            "octets": self.accounted.octets - sum(count.octets for count in left),
+        }
+
+
+def _sum(values: Sequence[Any]) -> Any:
+    if isinstance(values[0], Mapping):
+        return {name: _sum([value[name] for value in values]) for name in values[0]}
+    return sum(values)
+
+
+def _typed(name: str, value: Any) -> Any:
+    if name == "discarded":
+        return {reason: FrameCount(**count) for reason, count in value.items()}
+    if name in ("received", "accounted_frames"):
+        return FrameCount(**value)
+    if isinstance(value, dict) and name != "ended":
+        return FlowCount(**value)
+    return value

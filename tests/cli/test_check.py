@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`spanflow check`: what it prints where, and its exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from spanflow.cli.main import main
+from spanflow.config.load import load
+from spanflow.config.schema import Settings
+from spanflow.errors import ExitCode
+
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def probe(tmp_path: Path) -> Path:
+    path = tmp_path / "probe.yaml"
+    path.write_text("cache:\n  max_flows: 5\ncollectors:\n  - ipfix+udp://h\n  - ipfix+udp://i?biflow=true\n")
+    return path
+
+
+def test_a_good_file_gives_one_line(probe: Path, capsys: Captured) -> None:
+    assert main(["check", str(probe)]) == ExitCode.OK
+    assert capsys.readouterr() == (f"{probe}: ok, 2 collectors\n", "")
+
+
+@pytest.mark.parametrize(("collectors", "words"), [("[]", "0 collectors"), ("ipfix+udp://x", "1 collector")])
+def test_the_number_of_collectors(probe: Path, capsys: Captured, collectors: str, words: str) -> None:
+    assert main(["check", str(probe), "--set", f"collectors={collectors}"]) == ExitCode.OK
+    assert capsys.readouterr().out == f"{probe}: ok, {words}\n"
+
+
+def test_every_error_goes_to_standard_error(probe: Path, capsys: Captured) -> None:
+    probe.write_text("cache:\n  max_flows: x\n  foo: 1\n")
+    assert main(["check", str(probe), "--set", "cache.key=x", "--set", "bar=1"]) == ExitCode.CONFIG
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines()[:6] == [
+        f"{probe}:2:14: cache.max_flows: 'x' is not a whole number; use 1 to 268435456",
+        "      max_flows: x",
+        "                 ^",
+        f"{probe}:3:3: cache.foo: unknown key; known here: active_timeout, inactive_timeout, tcp_linger,"
+        " tcp_fin_timeout, max_flows, memory, preallocate, key",
+        "      foo: 1",
+        "      ^",
+    ]
+    assert err.splitlines()[6] == "--set cache.key=x: unknown value 'x'; known: vlan, interface"
+    assert err.splitlines()[7].startswith("--set bar=1: unknown key; known: capture.workers,")
+
+
+def test_one_error_without_a_source_line_has_the_name_of_the_command(probe: Path, capsys: Captured) -> None:
+    assert main(["check", str(probe), "--set", "dpi.enabled=on"]) == ExitCode.CONFIG
+    text = "spanflow: --set dpi.enabled=on: 'on' is not a boolean; write true or false\n"
+    assert capsys.readouterr() == ("", text)
+
+
+def test_a_missing_file(tmp_path: Path, capsys: Captured) -> None:
+    assert main(["check", str(tmp_path / "no.yaml")]) == ExitCode.NO_INPUT
+    assert capsys.readouterr() == ("", f"spanflow: {tmp_path}/no.yaml: no such file; check the path\n")
+
+
+def test_dump_prints_a_file_with_every_setting(probe: Path, tmp_path: Path, capsys: Captured) -> None:
+    assert main(["check", str(probe), "--dump", "--set", "cache.tcp_linger=1s"]) == ExitCode.OK
+    out = capsys.readouterr().out
+    assert out.startswith(f"# {probe}: ok, 2 collectors\ncapture:\n  workers: 1\n")
+    again = tmp_path / "again.yaml"
+    again.write_text(out)
+    assert load(again) == load(probe, ["cache.tcp_linger=1s"])
+    assert load(again) != Settings()
+
+
+def test_the_shipped_file_is_right(capsys: Captured) -> None:
+    shipped = Path(__file__).parents[2] / "config" / "spanflow.yaml"
+    assert main(["check", str(shipped)]) == ExitCode.OK
+    assert capsys.readouterr().out == f"{shipped}: ok, 0 collectors\n"

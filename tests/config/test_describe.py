@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The computed files: up to date, complete, true to the defaults, and accepted by what reads them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from spanflow.config import describe
+from spanflow.config.declare import Setting, settings_of
+from spanflow.config.load import load
+from spanflow.config.schema import Collector, Settings, setting_keys
+
+CONFIG = Path(__file__).parents[2] / "config"
+SCHEMA: dict[str, Any] = json.loads(describe.json_schema())
+
+
+def errors(value: object, schema: dict[str, Any], path: str = "") -> list[str]:
+    """What a JSON Schema validator says, for the keywords that we use."""
+    found = []
+    types = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "boolean": bool,
+        "null": type(None),
+        "integer": int,
+    }
+    for keyword, argument in schema.items():
+        match keyword:
+            case "type":
+                names = [argument] if isinstance(argument, str) else argument
+                is_number = isinstance(value, bool) and "boolean" not in names
+                if is_number or not isinstance(value, tuple(types[name] for name in names)):
+                    found.append(f"{path}: not {argument}")
+            case "const" | "enum":
+                allowed = [argument] if keyword == "const" else argument
+                if not any(value == choice and type(value) is type(choice) for choice in allowed):
+                    found.append(f"{path}: not in {allowed}")
+            case "anyOf":
+                if all(errors(value, choice, path) for choice in argument):
+                    found.append(f"{path}: none of anyOf")
+            case "pattern":
+                if isinstance(value, str) and not re.search(argument, value):
+                    found.append(f"{path}: not like {argument}")
+            case "minimum" if isinstance(value, int) and value < argument:
+                found.append(f"{path}: below {argument}")
+            case "maximum" if isinstance(value, int) and value > argument:
+                found.append(f"{path}: above {argument}")
+            case "maxLength" if isinstance(value, str) and len(value) > argument:
+                found.append(f"{path}: longer than {argument}")
+            case "uniqueItems" if isinstance(value, list) and len(set(value)) < len(value):
+                found.append(f"{path}: an item twice")
+            case "items" if isinstance(value, list):
+                found += [line for item in value for line in errors(item, argument, f"{path}[]")]
+            case "required" if isinstance(value, dict):
+                found += [f"{path}: lacks {name}" for name in argument if name not in value]
+            case "properties" if isinstance(value, dict):
+                found += [f"{path}.{name}: unknown" for name in value if name not in argument]
+                for name in value.keys() & argument.keys():
+                    found += errors(value[name], argument[name], f"{path}.{name}")
+    return found
+
+
+@pytest.mark.parametrize("name", describe.FILES)
+def test_the_file_is_what_the_schema_gives(name: str) -> None:
+    text = (CONFIG / name).read_text(encoding="utf-8")
+    assert text == describe.FILES[name](), "run python -m spanflow.config.describe --write"
+
+
+def test_the_shipped_file_has_every_key_with_its_default() -> None:
+    text = describe.shipped_yaml()
+    assert load(CONFIG / "spanflow.yaml") == Settings()
+    tree = yaml.safe_load(text)
+    assert [f"{part}.{key}" for part in tree if part != "collectors" for key in tree[part]] == [
+        *setting_keys()
+    ]
+
+
+def test_the_commented_example_of_the_shipped_file_loads(tmp_path: Path) -> None:
+    text = describe.shipped_yaml()
+    example = text[text.index("# collectors:") : text.index("#\ncollectors: []")]
+    path = tmp_path / "probe.yaml"
+    path.write_text(
+        "\n".join(line.removeprefix("# ") for line in example.splitlines()) + "\n", encoding="utf-8"
+    )
+    first, second = load(path).collectors
+    assert first == Collector(host="2001:db8::1", biflow=True, domain=7)
+    assert all(getattr(second, option.attribute) is not None for option in settings_of(Collector).values())
+
+
+def test_the_json_schema_accepts_the_shipped_file() -> None:
+    assert errors(yaml.safe_load(describe.shipped_yaml()), SCHEMA) == []
+
+
+ACCEPTED = [
+    {"cache": None, "collectors": None},
+    {"cache": {"tcp_linger": 0, "active_timeout": "1m30s", "memory": None, "key": ["vlan"]}},
+    {"export": {"max_message_size": "auto", "pace": 0, "observation_domain_id": 7, "queue_size": "1.5GiB"}},
+    {"collectors": ["ipfix+udp://h", {"url": "ipfix+udp://i", "mtu": 1400, "biflow": True}]},
+]
+REFUSED = [
+    {"caches": {}},
+    {"cache": {"active_timout": "1s"}},
+    {"cache": {"active_timeout": 15}},
+    {"cache": {"active_timeout": "15"}},
+    {"cache": {"max_flows": "many"}},
+    {"cache": {"max_flows": 0}},
+    {"cache": {"key": ["tunnel"]}},
+    {"cache": {"preallocate": "yes"}},
+    {"collectors": ["h"]},
+    {"collectors": [{"biflow": True}]},
+    {"collectors": [{"url": "ipfix+udp://h", "foo": 1}]},
+]
+
+
+@pytest.mark.parametrize("tree", ACCEPTED, ids=map(json.dumps, ACCEPTED))
+def test_the_json_schema_accepts_what_the_loader_accepts(tree: dict[str, Any], tmp_path: Path) -> None:
+    assert errors(tree, SCHEMA) == []
+    path = tmp_path / "probe.yaml"
+    path.write_text(json.dumps(tree))
+    load(path)
+
+
+@pytest.mark.parametrize("tree", REFUSED, ids=map(json.dumps, REFUSED))
+def test_the_json_schema_refuses_what_the_loader_refuses(tree: dict[str, Any]) -> None:
+    assert errors(tree, SCHEMA)
+
+
+def test_the_reference_has_every_key_and_option() -> None:
+    titles = re.findall(r"^### `(.*)`$", describe.reference(), re.MULTILINE)
+    assert titles == [*setting_keys(), *settings_of(Collector)]
+
+
+@pytest.mark.parametrize(
+    "declared", [*setting_keys().values(), *settings_of(Collector).values()], ids=lambda found: found.key
+)
+def test_every_setting_is_described(declared: Setting) -> None:
+    assert declared.description.endswith(".")
+    assert declared.example
+    assert declared.kind.type_text()
+
+
+def test_write_makes_the_files_and_check_names_the_stale_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["describe", "--check", str(tmp_path)])
+    assert describe.main() == 1
+    assert f"{tmp_path}/reference.md: stale" in capsys.readouterr().err
+    monkeypatch.setattr("sys.argv", ["describe", "--write", str(tmp_path)])
+    assert describe.main() == 0
+    assert describe.stale(tmp_path) == []

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever a file has in it: settings or a ConfigError, and settings survive being written and read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spanflow.config.bpf import CaptureFilter
+from spanflow.config.declare import settings_of
+from spanflow.config.describe import shipped_yaml
+from spanflow.config.load import load
+from spanflow.config.quantities import Quantity
+from spanflow.config.render import to_yaml
+from spanflow.config.schema import Collector, Settings, sections, setting_keys
+from spanflow.config.values import Boolean, Choice, Kind, OrNone, SetOf, Text
+from spanflow.errors import ConfigError
+
+Load = Callable[[str | bytes], Settings | None]
+
+# Not `filter`: libpcap would look up the host names that random expressions have.
+NAMES = [key.partition(".")[2] for key in setting_keys() if key != "capture.filter"]
+NAMES += [*sections(), "collectors", "url", *settings_of(Collector)]
+SCALARS = st.sampled_from(
+    ["15s", "64MiB", "7", "true", "auto", "null", "", "ipfix+udp://h:1?mtu=1400", "[", "*a"]
+)
+LEAVES = SCALARS | st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+TREES = st.recursive(
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=30,
+)
+
+
+@pytest.fixture(scope="module")
+def load_text(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    """Load a text as a file; None when it is refused, which must be in lines of our making."""
+    path = tmp_path_factory.mktemp("config") / "probe.yaml"
+
+    def load_text(content: str | bytes) -> Settings | None:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+        try:
+            return load(path)
+        except ConfigError as error:
+            for line in str(error).split("\n"):
+                assert line.isprintable()
+                assert line.startswith((f"{path}:", "    "))
+            return None
+
+    return load_text
+
+
+@given(content=st.binary(max_size=200) | st.text(max_size=200))
+def test_any_octets(load_text: Load, content: str | bytes) -> None:
+    load_text(content)
+
+
+@given(content=st.text("abc:-[]{},&*!|>'\"%@`#?\t \n\r\x85\u2028é日~", max_size=120))
+def test_any_text_of_the_characters_that_mean_something(load_text: Load, content: str) -> None:
+    load_text(content)
+
+
+def flow_style(tree: Any) -> str:
+    """A tree as YAML in flow style; texts unquoted, so that some of them are no YAML."""
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{key}: {flow_style(value)}" for key, value in tree.items()) + "}"
+    if isinstance(tree, list):
+        return "[" + ", ".join(map(flow_style, tree)) + "]"
+    return "null" if tree is None else str(tree)
+
+
+@given(tree=TREES)
+def test_any_tree(load_text: Load, tree: Any) -> None:
+    load_text(flow_style(tree))
+
+
+@given(st.data())
+def test_the_shipped_file_with_something_cut_out_or_put_in(load_text: Load, data: st.DataObject) -> None:
+    text = shipped_yaml()
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        end = min(len(text), start + data.draw(st.integers(0, 60)))
+        text = (
+            text[:start]
+            + data.draw(st.sampled_from(["", ":", "\n", "  ", "\t", "[", "{", "- ", "#", "\0"]))
+            + text[end:]
+        )
+    load_text(text)
+
+
+def values_of(kind: Kind[Any]) -> st.SearchStrategy[Any]:
+    """Values that a setting of this kind may have."""
+    match kind:
+        case Quantity():
+            numbers = st.integers(kind.minimum, kind.maximum)
+            return numbers | st.just(0) if kind.zero else numbers
+        case Boolean():
+            return st.booleans()
+        case Text():
+            return st.from_regex(kind.pattern, fullmatch=True)
+        case Choice():
+            return st.sampled_from(kind.words)
+        case SetOf():
+            return st.lists(st.sampled_from(kind.item.words), unique=True).map(tuple)
+        case OrNone():
+            return st.none() | values_of(kind.kind)
+        case CaptureFilter():
+            return st.sampled_from(
+                ["", "tcp port 80", "ether[0] & 1 = 0 and (not vlan)", "tcp[tcpflags] & (tcp-syn) != 0"]
+            )
+    raise AssertionError(kind)
+
+
+def objects_of(cls: type[Any], **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Objects of a section or a collector with any settings; options of a collector may be absent."""
+    members = {}
+    for declared in settings_of(cls).values():
+        absent = st.just(declared.default)
+        members[declared.attribute] = absent | values_of(declared.kind)
+    return st.builds(cls, **members, **fixed)
+
+
+SETTINGS = st.builds(
+    Settings,
+    **{key: objects_of(part.cls) for key, part in sections().items()},
+    collectors=st.lists(
+        objects_of(
+            Collector, host=st.sampled_from(["h", "2001:db8::1", "192.0.2.1"]), port=st.integers(1, 65535)
+        ),
+        max_size=3,
+        unique_by=lambda collector: collector.name,
+    ).map(tuple),
+).filter(lambda settings: settings.cache.memory or settings.cache.max_flows >= settings.capture.workers)
+
+
+@given(settings=SETTINGS)
+def test_settings_are_read_back_as_they_were_written(load_text: Load, settings: Settings) -> None:
+    assert load_text(to_yaml(settings)) == settings

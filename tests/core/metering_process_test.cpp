@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "metering_process.hpp"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "octets.hpp"
+
+using namespace spanflow;
+using namespace std::chrono_literals;
+using spanflow::test::hex;
+using spanflow::test::Octets;
+
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+// One UDP packet of 28 octets from 10.0.0.<host>:1000 to 10.0.0.250:53.
+Octets udp(std::uint32_t host) {
+  auto octets = hex("4500001c 00000000 40110000 0a000000 0a0000fa 03e8 0035 0008 0000");
+  octets[13] = static_cast<std::byte>(host >> 16);
+  octets[14] = static_cast<std::byte>(host >> 8);
+  octets[15] = static_cast<std::byte>(host);
+  return octets;
+}
+
+struct Probe {
+  std::shared_ptr<BatchPool> pool = std::make_shared<BatchPool>();
+  BatchQueue queue{1 << 24, 1};
+  MeteringProcess process;
+  std::vector<FlowRecord> records;
+
+  explicit Probe(const MeteringOptions& options) : process(options, pool, queue, BatchQueue::WhenFull::drop) {}
+
+  void packet(const Octets& octets, std::int64_t time_ns) {
+    const Frame frame{.data = octets.data(),
+                      .captured_octets = static_cast<std::uint32_t>(octets.size()),
+                      .wire_octets = static_cast<std::uint32_t>(octets.size()),
+                      .time_ns = time_ns,
+                      .clock_ns = time_ns,
+                      .link_type = 101};
+    process.process(std::span(&frame, 1));
+  }
+  Counters finish(std::int64_t clock_ns) {
+    process.finish(clock_ns);
+    while (const auto batch = queue.pop(0ms)) {
+      records.insert(records.end(), batch->records().begin(), batch->records().end());
+    }
+    return process.counters();
+  }
+};
+
+MeteringOptions options(std::uint32_t max_flows) {
+  MeteringOptions result;
+  result.max_flows = max_flows;
+  result.secret = HashSecret{{1, 3, 5, 7, 9, 11}};
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a full cache evicts the Flow that would expire next, reason 5, and nothing else changes") {
+  Probe probe(options(100));
+  for (std::uint32_t host = 0; host < 100; ++host) {
+    probe.packet(udp(host), host * (kSecond / 10));
+  }
+  probe.packet(udp(0), 10 * kSecond);    // the oldest is in use again, 1 is next
+  probe.packet(udp(200), 10 * kSecond);  // one too many
+  CHECK(probe.process.audit().records == 100);
+  const auto counters = probe.finish(10 * kSecond);
+  CHECK(counters.ended[static_cast<std::size_t>(EndDetail::evicted)] == 1);
+  CHECK(counters.ended[static_cast<std::size_t>(EndDetail::flush)] == 100);
+  REQUIRE(probe.records.size() == 101);
+  CHECK(probe.records[0].flow_end_reason == FlowEndReason::lack_of_resources);
+  CHECK(probe.records[0].source_address[15] <= 3);  // of the slot of the first 0.27 s
+  CHECK(probe.records[0].source_address[15] != 0);
+}
+
+TEST_CASE("eviction under a flood stays cheap and exact") {
+  Probe probe(options(1000));
+  for (std::uint32_t host = 0; host < 50'000; ++host) {
+    probe.packet(udp(host), host * (kSecond / 1000));
+    probe.process.expire(host * (kSecond / 1000) - 10 * kSecond);
+  }
+  const auto counters = probe.finish(50 * kSecond);
+  CHECK(counters.accounted.packets == 50'000);
+  CHECK(counters.handed_over.records == 50'000);
+  CHECK(counters.ended[static_cast<std::size_t>(EndDetail::evicted)] == 49'000);
+}
+
+TEST_CASE("the counters of the cache are what is in it, at every moment") {
+  Probe probe(options(50));
+  for (std::uint32_t step = 0; step < 3000; ++step) {
+    const auto time_ns = step * (kSecond / 4);
+    probe.packet(udp(step * 7 % 90), time_ns);
+    probe.process.expire(time_ns - 10 * kSecond);
+    probe.process.publish_counters();
+    const auto counters = probe.process.counters();
+    const auto audit = probe.process.audit();
+    REQUIRE(counters.cached.records == audit.records);
+    REQUIRE(counters.cached.packets == audit.packets);
+    REQUIRE(counters.cached.octets == audit.octets);
+    REQUIRE(counters.accounted.packets == counters.cached.packets + counters.in_batch.packets +
+                                              counters.handed_over.packets + counters.dropped_at_handover.packets);
+  }
+}
+
+TEST_CASE("without traffic the clock alone sends what is due") {
+  Probe probe(options(10));
+  probe.packet(udp(1), 100 * kSecond);
+  probe.process.expire(115 * kSecond);
+  CHECK(probe.process.audit().records == 1);
+  probe.process.expire(116 * kSecond);
+  CHECK(probe.process.audit().records == 0);
+  probe.finish(116 * kSecond);
+  REQUIRE(probe.records.size() == 1);
+  CHECK(probe.records[0].end_detail == EndDetail::idle);
+}
+
+TEST_CASE("what was dropped at a full hand-over is counted") {
+  auto pool = std::make_shared<BatchPool>();
+  BatchQueue queue(1, 1);
+  REQUIRE(queue.push(pool->take(4, 1), BatchQueue::WhenFull::drop));
+  MeteringProcess process(options(10), pool, queue, BatchQueue::WhenFull::drop);
+  const auto octets = udp(1);
+  const Frame frame{.data = octets.data(), .captured_octets = 28, .wire_octets = 28, .link_type = 101};
+  process.process(std::span(&frame, 1));
+  process.finish(0);
+  CHECK(process.counters().dropped_at_handover.records == 1);
+  CHECK(process.counters().dropped_at_handover.octets == 28);
+  CHECK(process.counters().handed_over.records == 0);
+}
+
+TEST_CASE("a filter, and what it rejects") {
+  auto filtered = options(10);
+  filtered.filter = "src host 10.0.0.1";
+  Probe probe(filtered);
+  probe.packet(udp(1), 0);
+  probe.packet(udp(2), 0);
+  const auto counters = probe.finish(0);
+  CHECK(counters.accounted.packets == 1);
+  CHECK(counters.discarded[static_cast<std::size_t>(Discard::filtered)].packets == 1);
+
+  filtered.filter = "nonsense";
+  Probe wrong(filtered);
+  wrong.packet(udp(1), 0);
+  CHECK_FALSE(wrong.process.filter_error().empty());
+}
