@@ -92,7 +92,7 @@ void MeteringProcess::identify(Observation& observation) const noexcept {
   key.protocol = packet.protocol;
   key.version = packet.version;
   key.vlan = options_.vlan_in_key ? packet.link.vlan_id : std::uint16_t{0};
-  key.interface = options_.interface_in_key ? observation.interface : std::uint16_t{0};
+  key.interface = options_.interface_in_key ? observation.interface : std::uint16_t { 0 };
   observation.direction = swap ? 1 : 0;
   observation.hash = cache_.hash(key);
 }
@@ -172,6 +172,7 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
 
   if ((hot.state & FlowState::empty) != 0) {
     hot.state &= static_cast<std::uint16_t>(~FlowState::empty);
+    hot.state |= observation.direction == 1 ? FlowState::opened_by_high : std::uint16_t{0};
     hot.first_coarse = coarse(time_ns);
     counters_.cached.records += 1;
   } else {
@@ -194,7 +195,7 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
   }
   hot.last_ns = std::max(hot.last_ns, time_ns);
   direction.packets += 1;
-  add_size(direction, cache_.cold(flow), observation.direction, packet.octets);
+  add_size(direction, cache_.cold(flow).rare[observation.direction], packet.octets);
   direction.tcp_flags |= packet.tcp_flags;
   direction.ttl_min = std::min(direction.ttl_min, packet.ttl);
   direction.ttl_max = std::max(direction.ttl_max, packet.ttl);
@@ -204,8 +205,8 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
   counters_.cached.packets += 1;
   counters_.cached.octets += packet.octets;
 
-  const auto closing = (packet.tcp_flags & (TcpFlag::fin | TcpFlag::rst)) != 0 ||
-                       (hot.state & FlowState::any_fin) == FlowState::any_fin;
+  const auto closing =
+      (packet.tcp_flags & (TcpFlag::fin | TcpFlag::rst)) != 0 || (hot.state & FlowState::any_fin) == FlowState::any_fin;
   if (closing && follow_tcp(hot, cache_.cold(flow), observation.direction, packet.tcp_flags, time_ns)) [[unlikely]] {
     if ((hot.state & FlowState::ended) != 0 && options_.timeouts.tcp_linger_ns == 0) {
       send(flow, next_deadline(hot, cache_.cold(flow), options_.timeouts).detail);
@@ -241,8 +242,10 @@ void MeteringProcess::open_direction(std::uint32_t flow, const Observation& obse
 // Time ran backwards: the record may begin earlier than it did, and its active deadline with it.
 void MeteringProcess::turn_back(std::uint32_t flow, const Observation& observation) {
   auto& hot = cache_.hot(flow);
-  auto& first_ns = cache_.cold(flow).first_ns[observation.direction];
-  first_ns = std::min(first_ns, observation.time_ns);
+  auto& cold = cache_.cold(flow);
+  if (observation.time_ns < cold.first_ns[observation.direction]) {
+    rewind_direction(hot, cold, observation.direction, observation.time_ns);
+  }
   hot.first_coarse = std::min(hot.first_coarse, coarse(observation.time_ns));
   if (options_.timeouts.active_ns < kNever) {
     reschedule(flow);
@@ -262,6 +265,7 @@ void MeteringProcess::send(std::uint32_t flow, EndDetail detail) {
 void MeteringProcess::split(std::uint32_t flow) {
   send(flow, EndDetail::active);
   auto& hot = cache_.hot(flow);
+  hot.state &= static_cast<std::uint16_t>(~FlowState::of_the_record);
   hot.state |= FlowState::continuation | FlowState::empty;
   clear_record(hot);
 }

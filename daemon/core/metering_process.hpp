@@ -88,7 +88,7 @@ class MeteringProcess {
   void finish_flow(std::uint32_t flow, std::int64_t clock_ns);
 
   MeteringOptions options_;
-  std::uint16_t attention_;           // FlowState bits that make a packet's Flow need a look
+  std::uint16_t attention_;  // FlowState bits that make a packet's Flow need a look
   std::int64_t active_coarse_;
   FlowCache cache_;
   DeadlineWheel wheel_;

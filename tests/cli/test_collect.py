@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
@@ -23,6 +24,7 @@ COMMAND = [
     "import sys; from spanflow.cli.main import main; sys.exit(main())",
     "collect",
 ]
+HAS_IPV6_LOOPBACK = Path("/proc/net/if_inet6").exists() and "lo" in Path("/proc/net/if_inet6").read_text()
 SECONDS = 20
 """How long anything may take before the test fails; nothing waits for it."""
 
@@ -200,6 +202,7 @@ def test_table(start: Start) -> None:
     assert "\x1b" not in output + errors
 
 
+@pytest.mark.skipif(not HAS_IPV6_LOOPBACK, reason="this host has no ::1")
 def test_ipv6(start: Start) -> None:
     collector = start("--json", "--count", "1", listen="[::1]:0")
     assert collector.greeting.startswith("listening on [::1]:")

@@ -108,9 +108,25 @@ ROWS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"packets": (12,), "octets": (12000,), "tcp_control_bits": (2,), "duration_ns": 1_000_000_000},
     ),
     (
-        "no flags of a direction without packets",
-        {**BIFLOW_ELEMENTS, "reversePacketDeltaCount": 0, "reverseTcpControlBits": 0},
-        {"packets": (12, 0), "tcp_control_bits": (2,)},
+        "no flags and times of a direction without packets",
+        {
+            **BIFLOW_ELEMENTS,
+            "reversePacketDeltaCount": 0,
+            "reverseTcpControlBits": 0,
+            "reverseFlowStartMilliseconds": 0,
+            "reverseFlowEndMilliseconds": 0,
+        },
+        {
+            "packets": (12, 0),
+            "tcp_control_bits": (2,),
+            "start_ns": START_NS,
+            "duration_ns": 1_000_000_000,
+        },
+    ),
+    (
+        "only answers",
+        {**BIFLOW_ELEMENTS, "packetDeltaCount": 0, "flowStartMilliseconds": 0, "flowEndMilliseconds": 0},
+        {"packets": (0, 10), "tcp_control_bits": (0x14,), "start_ns": START_NS + 200_000_000},
     ),
     (
         "ICMP: type and code, no ports",
@@ -220,6 +236,7 @@ def some_row(**changes: Any) -> FlowRow:
 def test_columns_are_aligned_and_grow_in_steps() -> None:
     table = FlowTable(Style())
     short, again = some_row(vlanId=0), some_row(vlanId=0, octetDeltaCount=5)
+    assert table.lines([]) == []
     first = table.lines([short, again])
     assert len(first) == 3
     assert len({line.index("→") for line in first[1:]}) == 1

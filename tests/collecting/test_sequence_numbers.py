@@ -68,6 +68,11 @@ CASES: list[tuple[str, list[tuple[int, int | None, int]], SequenceCounters]] = [
         SequenceCounters(gaps=1, missing=5, restarts=1),
     ),
     (
+        "an exporter that does not count its options records",
+        [(0, 4, 1), (3, 5, 2), (8, 5, 3), (12, 0, 3), (12, 2, 3), (14, 1, 4)],
+        SequenceCounters(duplicated=2),
+    ),
+    (
         "records that could not be counted are no gap",
         [(0, None, 1), (30, None, 1), (60, 10, 1), (70, 10, 1), (90, 1, 1)],
         SequenceCounters(gaps=1, missing=10),

@@ -202,6 +202,11 @@ BROKEN: list[tuple[str, str | bytes, list[str]]] = [
         ],
     ),
     (
+        "many_collectors",
+        "collectors:\n" + "".join(f"  - ipfix+udp://h{number}\n" for number in range(66)),
+        ["66:5: collectors: more than 64 collectors; remove some"],
+    ),
+    (
         "fewer_flows_than_workers",
         "capture: {workers: 8}\ncache: {max_flows: 4}\n",
         ["2:20: cache.max_flows: 4 flows do not do for 8 workers; raise it"],

@@ -35,7 +35,8 @@ int main(int count, char** arguments) {
     }
   }
   if (paths.empty()) {
-    std::fprintf(stderr, "usage: spanflow-core-bench [--workers N] [--active S] [--inactive S] [--max-flows N] FILE...\n");
+    std::fprintf(stderr,
+                 "usage: spanflow-core-bench [--workers N] [--active S] [--inactive S] [--max-flows N] FILE...\n");
     return 64;
   }
   Meter meter(options, paths);

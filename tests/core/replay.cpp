@@ -30,7 +30,8 @@ using Bytes = std::vector<char>;
 }
 
 // What must not depend on the number of workers, of one record.
-using Row = std::tuple<std::uint64_t, std::int64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, EndDetail>;
+using Row =
+    std::tuple<std::uint64_t, std::int64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, EndDetail>;
 
 std::vector<Row> meter(const std::string& path, std::uint32_t workers, std::uint32_t max_flows) {
   MeterOptions options;

@@ -28,8 +28,16 @@ HOSTS = {
 }
 PORTS = (7, 443)
 TCP_FLAGS = ("S", "SA", "A", "PA", "A", "FA", "FA", "R", "RA", "", "SEC", "RFA", "FPU", "SF")
+SCRIPTS = (
+    ">S <SA >A >PA <PA >FA <FA >A <A >S",
+    ">FA <FA >A <A >R >A",
+    "<FA >A >FA <A >A >S <SA",
+    ">FA <FA <A >A >A",
+    ">S <RA >S <SA >FA <A",
+    "<SA >A >FA",
+)
 LINK_TYPES = (link.ETHERNET, link.RAW, link.SLL, link.SLL2, link.NULL, link.PPP)
-SNAP_LENGTHS = (None, None, None, 96, 68, 60, 54, 40)
+SNAP_LENGTHS = (*[None] * 9, 96, 68, 60, 54, 40)
 TAG_STACKS: tuple[tuple[Tag, ...], ...] = ((), (), (Tag(10),), (Tag(20),), (Tag(10), Tag(20)), (Tag(0),))
 
 
@@ -130,8 +138,11 @@ def _conversation(draw: st.DrawFn, chosen: dict[str, Any], interfaces: int) -> l
     ports = (draw(st.sampled_from(PORTS)), draw(st.sampled_from(PORTS)))
     build = draw(st.sampled_from(BUILDERS))
     time_ns = EPOCH_NS + draw(st.integers(0, 3)) * SECOND
+    steps = draw(st.lists(_steps(chosen, interfaces), min_size=1, max_size=12))
+    if build in (_tcp, _closing_tcp) and draw(st.booleans()):
+        build, steps = _tcp, _along(draw(st.sampled_from(SCRIPTS)), steps)
     sent = []
-    for step in draw(st.lists(_steps(chosen, interfaces), min_size=1, max_size=12)):
+    for step in steps:
         time_ns += step.gap_ns
         source, destination = ends if step.from_client else reversed(ends)
         step_ports = ports if step.from_client else ports[::-1]
@@ -143,14 +154,23 @@ def _conversation(draw: st.DrawFn, chosen: dict[str, Any], interfaces: int) -> l
     return sent
 
 
+def _along(script: str, steps: list[Step]) -> list[Step]:
+    """The steps with sides and flags of a script, in quick succession, as far as it goes."""
+    followed = [
+        step._replace(gap_ns=min(step.gap_ns, SECOND // 100), from_client=word[0] == ">", flags=word[1:])
+        for step, word in zip(steps, script.split(), strict=False)
+    ]
+    return followed + steps[len(followed) :]
+
+
 def _steps(chosen: dict[str, Any], interfaces: int) -> st.SearchStrategy[Step]:
     deadlines = {
         chosen[name] for name in ("active_timeout", "inactive_timeout", "tcp_linger", "tcp_fin_timeout")
     }
-    gaps = sorted({0, 1, 1000, SECOND // 10, *(max(0, edge + by) for edge in deadlines for by in (-1, 0, 1))})
+    gaps = sorted({0, 1, SECOND // 10, *(max(0, edge + by) for edge in deadlines for by in (-1, 0, 1))})
     return st.builds(
         Step,
-        gap_ns=st.sampled_from([1000, SECOND // 100, *gaps]),
+        gap_ns=st.sampled_from([1000, SECOND // 100, SECOND // 2]) | st.sampled_from(gaps),
         from_client=st.booleans(),
         flags=st.sampled_from(TCP_FLAGS),
         size=st.sampled_from((0, 1, 7, 64, 1400)),
@@ -249,7 +269,7 @@ def _single_packets(draw: st.DrawFn, version: int) -> bytes:
 def _arrivals(draw: st.DrawFn, sent: list[Sent], window: int, late: bool) -> list[Sent]:
     """The packets in the order in which they are seen: delayed by up to the window, some lost, some twice."""
     longest = 3 * window + SECOND if late else window
-    fates = st.sampled_from(((0,), (0,), (0,), (0,), (longest,), (longest // 2,), (), (0, 0), (0, longest)))
+    fates = st.sampled_from((*[(0,)] * 12, (longest,), (longest // 2,), (), (0, 0), (0, longest)))
     arrivals = [
         (packet.time_ns + delay, number, packet)
         for number, packet in enumerate(sorted(sent))
@@ -261,7 +281,7 @@ def _arrivals(draw: st.DrawFn, sent: list[Sent], window: int, late: bool) -> lis
 @st.composite
 def _damaged(draw: st.DrawFn, octets: bytes) -> tuple[bytes, int | None]:
     """Most frames are whole; others are cut by the capture, shorter on the wire, or differ in one octet."""
-    fate = draw(st.integers(0, 19))
+    fate = draw(st.integers(0, 39))
     if fate > 2 or not octets:
         return octets, None
     at = draw(st.integers(0, min(len(octets), 100) - 1))

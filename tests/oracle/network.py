@@ -32,8 +32,8 @@ def _ipv4(frame: Frame, start: int) -> Packet:
     total_length = int.from_bytes(header[2:4], "big")
     if header[0] >> 4 != 4 or header_length < 20 or 0 < total_length < header_length:
         raise DiscardError("malformed")
-    frame.need(start, header_length, frame.wire_length)
     octets = total_length or frame.wire_length - start
+    frame.need(start, header_length, start + octets)
     fragment_word = int.from_bytes(header[6:8], "big")
     identification = int.from_bytes(header[4:6], "big")
     fragment = None

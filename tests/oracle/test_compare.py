@@ -70,7 +70,8 @@ def test_records_equal_themselves_in_any_order(
 @pytest.mark.parametrize("member", [n for n in RECORD.names or () if n not in ("forward", "reverse")])
 def test_a_wrong_member_is_found(result: oracle.Result, member: str) -> None:
     native = as_native(result.records)
-    native[member][0] = native[member][0] * 2 + 3
+    with np.errstate(over="ignore"):
+        native[member][0] = native[member][0] * 2 + 3
     assert bool(compare(native, result)) == (member not in ("flow_id", "worker"))
 
 
@@ -108,8 +109,8 @@ def test_statistics_come_out_of_the_sums(result: oracle.Result) -> None:
 
 def test_a_wrong_sum_of_squares_shows_in_the_statistics(result: oracle.Result) -> None:
     native = as_native(result.records)
-    native["forward"]["gap_sum_squares"] *= 2
-    assert "forward.gap_stddev" in " ".join(statistics_differences(native, result))
+    native["gap_sum_squares"] *= 2
+    assert "both.gap_stddev" in " ".join(statistics_differences(native, result))
 
 
 @given(st.lists(st.integers(20, 2**31), min_size=1, max_size=12))

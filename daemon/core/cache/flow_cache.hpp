@@ -11,7 +11,8 @@
 
 namespace spanflow {
 
-// Owner: one metering worker. Bounded at construction; all operations are O(1): a probe looks at kProbes buckets at most.
+// Owner: one metering worker. Bounded at construction; all operations are O(1): a probe looks at kProbes buckets at
+// most.
 class FlowCache {
  public:
   static constexpr std::uint32_t kNone = 0xffffffff;

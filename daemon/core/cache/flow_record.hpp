@@ -45,16 +45,24 @@ constexpr FlowEndReason flow_end_reason(EndDetail detail) noexcept {
 
 struct FlowState {
   static constexpr std::uint16_t initiator_is_high = 0x0001;
-  static constexpr std::uint16_t fin_low = 0x0002;       // the low end has sent a FIN
-  static constexpr std::uint16_t fin_high = 0x0004;      // the high end has sent a FIN
+  static constexpr std::uint16_t fin_low = 0x0002;        // the low end has sent a FIN
+  static constexpr std::uint16_t fin_high = 0x0004;       // the high end has sent a FIN
   static constexpr std::uint16_t last_fin_high = 0x0008;  // the second of the two FINs came from the high end
   static constexpr std::uint16_t ended_by_fin = 0x0010;
   static constexpr std::uint16_t ended_by_rst = 0x0020;
-  static constexpr std::uint16_t continuation = 0x0040;  // a record of this Flow has left
-  static constexpr std::uint16_t empty = 0x0080;         // no packet since then
+  static constexpr std::uint16_t continuation = 0x0040;    // a record of this Flow has left
+  static constexpr std::uint16_t empty = 0x0080;           // no packet since then
+  static constexpr std::uint16_t opened_by_high = 0x0100;  // who sent the first packet of the record, as it came
+  static constexpr std::uint16_t rewound_low = 0x0200;     // the direction begins before the packet that opened it
+  static constexpr std::uint16_t rewound_high = 0x0400;
 
   static constexpr std::uint16_t any_fin = fin_low | fin_high;
   static constexpr std::uint16_t ended = ended_by_fin | ended_by_rst;
+  static constexpr std::uint16_t of_the_record = opened_by_high | rewound_low | rewound_high;
+
+  static constexpr std::uint16_t rewound(std::size_t direction) noexcept {
+    return direction == 0 ? rewound_low : rewound_high;
+  }
 };
 
 // One direction of the current record. Sizes of 65,535 and more are kept exactly in the cold part.
@@ -83,12 +91,22 @@ struct alignas(64) HotFlow {
 };
 static_assert(offsetof(HotFlow, directions) == 64 && sizeof(HotFlow) == 192);
 
+// What hardly any direction needs, in one place. Where one needs both, the sizes stay: the sum of its gaps is then told
+// from its first time stamp instead of from the packet that opened it.
+union RareState {
+  struct {
+    std::uint32_t min, max;
+  } large_sizes;           // of 65,535 octets and more, when the direction has such
+  std::int64_t opened_ns;  // of the packet that opened the direction, when a later one was earlier (rewound)
+};
+static_assert(sizeof(RareState) == 8);
+
 // Written at the first packet of a direction, read when a record leaves.
 struct ColdFlow {
   std::int64_t flow_first_ns;  // of the packet that opened the Flow
   std::int64_t ended_ns;       // when the TCP end was detected
   std::array<std::int64_t, 2> first_ns;
-  std::array<std::uint32_t, 2> large_size_min, large_size_max;
+  std::array<RareState, 2> rare;
   std::array<std::uint16_t, 2> interface;
   std::array<std::uint16_t, 2> vlan_id;
   std::array<std::uint16_t, 2> icmp_type_code;
@@ -104,6 +122,7 @@ struct DirectionRecord {
   std::uint64_t octet_delta_count;
   std::int64_t first_ns;
   std::int64_t last_ns;
+  std::int64_t gap_sum_ns;
   std::uint64_t size_sum_squares;  // modulo 2^64
   double gap_sum_squares;          // ns²
   float gap_min_ns;
@@ -121,7 +140,7 @@ struct DirectionRecord {
   std::uint8_t ip_class_of_service;
   std::array<std::uint8_t, 7> reserved;
 };
-static_assert(sizeof(DirectionRecord) == 96);
+static_assert(sizeof(DirectionRecord) == 104);
 
 struct FlowRecord {
   static constexpr std::uint8_t flag_continuation = 0x01;
@@ -132,7 +151,8 @@ struct FlowRecord {
   DirectionRecord reverse;
   std::uint64_t flow_id;
   std::int64_t flow_start_ns;  // of the packet that opened the Flow
-  double gap_sum_squares;      // of both directions together
+  std::int64_t gap_sum_ns;     // the gaps of both directions together
+  double gap_sum_squares;      // ns²
   float gap_min_ns;
   float gap_max_ns;
   std::uint16_t source_transport_port;
@@ -145,6 +165,6 @@ struct FlowRecord {
   std::uint8_t worker;
   std::array<std::uint8_t, 6> reserved;
 };
-static_assert(sizeof(FlowRecord) == 272 && offsetof(FlowRecord, flow_id) == 224);
+static_assert(sizeof(FlowRecord) == 296 && offsetof(FlowRecord, flow_id) == 240);
 
 }  // namespace spanflow

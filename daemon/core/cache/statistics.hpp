@@ -51,29 +51,48 @@ inline double gap_ns(std::int64_t time_ns, std::int64_t last_ns) noexcept {
   return static_cast<double>(std::max<std::int64_t>(time_ns - last_ns, 0));
 }
 
-inline void add_size(DirectionState& direction, ColdFlow& cold, std::size_t index, std::uint64_t octets) noexcept {
+inline void add_size(DirectionState& direction, RareState& rare, std::uint64_t octets) noexcept {
   direction.octets += octets;
   direction.size_sum_squares += octets * octets;
   const auto size = static_cast<std::uint16_t>(std::min<std::uint64_t>(octets, kLargeSize));
   if (size == kLargeSize) [[unlikely]] {
     const auto large = static_cast<std::uint32_t>(std::min<std::uint64_t>(octets, 0xffffffff));
     const auto first = direction.size_max != kLargeSize;
-    cold.large_size_min[index] = first ? large : std::min(cold.large_size_min[index], large);
-    cold.large_size_max[index] = first ? large : std::max(cold.large_size_max[index], large);
+    rare.large_sizes = {.min = first ? large : std::min(rare.large_sizes.min, large),
+                        .max = first ? large : std::max(rare.large_sizes.max, large)};
   }
   direction.size_min = std::min(direction.size_min, size);
   direction.size_max = std::max(direction.size_max, size);
 }
 
-inline std::uint32_t smallest_size(const DirectionState& direction, const ColdFlow& cold, std::size_t index) noexcept {
+inline std::uint32_t smallest_size(const DirectionState& direction, const RareState& rare) noexcept {
   if (direction.packets == 0) {
     return 0;
   }
-  return direction.size_min == kLargeSize ? cold.large_size_min[index] : direction.size_min;
+  return direction.size_min == kLargeSize ? rare.large_sizes.min : direction.size_min;
 }
 
-inline std::uint32_t largest_size(const DirectionState& direction, const ColdFlow& cold, std::size_t index) noexcept {
-  return direction.size_max == kLargeSize ? cold.large_size_max[index] : direction.size_max;
+inline std::uint32_t largest_size(const DirectionState& direction, const RareState& rare) noexcept {
+  return direction.size_max == kLargeSize ? rare.large_sizes.max : direction.size_max;
+}
+
+// A packet of a direction that is earlier than all before it: the direction begins with it now. Its gaps are still
+// counted from the packet that opened it.
+inline void rewind_direction(HotFlow& flow, ColdFlow& cold, std::size_t index, std::int64_t time_ns) noexcept {
+  if ((flow.state & FlowState::rewound(index)) == 0) {
+    flow.state |= FlowState::rewound(index);
+    if (flow.directions[index].size_max != kLargeSize) {
+      cold.rare[index].opened_ns = cold.first_ns[index];
+    }
+  }
+  cold.first_ns[index] = time_ns;
+}
+
+// Gaps are measured against the highest time so far, so their sum is the way from the packet that opened to the last.
+inline std::int64_t gap_sum_ns(const HotFlow& flow, const ColdFlow& cold, std::size_t index,
+                               std::int64_t last_ns) noexcept {
+  const auto known = (flow.state & FlowState::rewound(index)) != 0 && flow.directions[index].size_max != kLargeSize;
+  return last_ns - (known ? cold.rare[index].opened_ns : cold.first_ns[index]);
 }
 
 // The smallest gap, 0 where there is none.

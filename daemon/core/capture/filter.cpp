@@ -35,8 +35,8 @@ const PacketFilter::Program& PacketFilter::program_for(std::uint16_t link_type) 
   program->link_type = link_type;
   const std::unique_ptr<pcap_t, decltype(&pcap_close)> handle(
       pcap_open_dead(link_type == kRawOnDisk ? DLT_RAW : link_type, kLargestSnapLength), &pcap_close);
-  program->compiled = handle != nullptr && pcap_compile(handle.get(), &program->code, expression_.c_str(), 1,
-                                                        PCAP_NETMASK_UNKNOWN) == 0;
+  program->compiled = handle != nullptr &&
+                      pcap_compile(handle.get(), &program->code, expression_.c_str(), 1, PCAP_NETMASK_UNKNOWN) == 0;
   if (!program->compiled && error_.empty()) {
     error_ = handle == nullptr ? "out of memory" : pcap_geterr(handle.get());
     error_ += " (link type " + std::to_string(link_type) + ")";

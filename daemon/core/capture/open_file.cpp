@@ -32,7 +32,8 @@ Problem cannot_open(int error) {
   switch (error) {
     case ENOENT: return {.kind = Problem::Kind::not_found, .text = "no such file; check the path"};
     case EACCES:
-    case EPERM: return {.kind = Problem::Kind::not_permitted, .text = "not permitted to read it; check its owner and mode"};
+    case EPERM:
+      return {.kind = Problem::Kind::not_permitted, .text = "not permitted to read it; check its owner and mode"};
     default: return {.kind = Problem::Kind::unreadable, .text = std::string(std::strerror(error)) + "; check the path"};
   }
 }

@@ -51,10 +51,10 @@ bool PcapFile::record_is_there(bool may_read) {
   const std::size_t captured = order_.u32(stream_->data() + 8);
   if (captured > ByteStream::kLargestRecord - record_header_octets_) {
     if (may_read) {
-      problem_ = Problem{.kind = Problem::Kind::damaged,
-                         .text = "record " + std::to_string(records_ + 1) + " at octet " +
-                                 std::to_string(stream_->offset()) + " claims " + std::to_string(captured) +
-                                 " octets; what came before it is metered"};
+      problem_ =
+          Problem{.kind = Problem::Kind::damaged,
+                  .text = "record " + std::to_string(records_ + 1) + " at octet " + std::to_string(stream_->offset()) +
+                          " claims " + std::to_string(captured) + " octets; what came before it is metered"};
     }
     return false;
   }

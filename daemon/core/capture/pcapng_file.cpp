@@ -50,9 +50,9 @@ std::int64_t PcapngFile::Interface::time_ns(std::uint64_t ticks) const noexcept 
 }
 
 void PcapngFile::damaged(const std::string& what) {
-  problem_ = Problem{.kind = Problem::Kind::damaged,
-                     .text = "block at octet " + std::to_string(stream_->offset()) + ": " + what +
-                             "; what came before it is metered"};
+  problem_ = Problem{
+      .kind = Problem::Kind::damaged,
+      .text = "block at octet " + std::to_string(stream_->offset()) + ": " + what + "; what came before it is metered"};
 }
 
 void PcapngFile::end_of_input() {
@@ -112,10 +112,7 @@ bool PcapngFile::block_is_there(bool may_read, Block& block) {
       }
       return false;
     }
-    block = Block{.type = type,
-                  .body = stream_->data() + kBlockHeader,
-                  .octets = whole - kBlockFrame,
-                  .whole = whole};
+    block = Block{.type = type, .body = stream_->data() + kBlockHeader, .octets = whole - kBlockFrame, .whole = whole};
     return true;
   }
 }

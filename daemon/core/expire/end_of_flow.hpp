@@ -32,6 +32,7 @@ struct Deadline {
 [[nodiscard]] Deadline next_deadline(const HotFlow& flow, const ColdFlow& cold, const Timeouts& timeouts) noexcept;
 
 // Follows FIN and RST. True when this segment changes a deadline: the Flow ends with it, or is half closed now.
-bool follow_tcp(HotFlow& flow, ColdFlow& cold, std::size_t direction, std::uint16_t flags, std::int64_t time_ns) noexcept;
+bool follow_tcp(HotFlow& flow, ColdFlow& cold, std::size_t direction, std::uint16_t flags,
+                std::int64_t time_ns) noexcept;
 
 }  // namespace spanflow

@@ -9,7 +9,8 @@
 namespace spanflow {
 namespace {
 
-void write_direction(DirectionRecord& record, const DirectionState& state, const ColdFlow& cold, std::size_t index) {
+void write_direction(DirectionRecord& record, const HotFlow& flow, const ColdFlow& cold, std::size_t index) {
+  const auto& state = flow.directions[index];
   if (state.packets == 0) {
     record = DirectionRecord{};
     return;
@@ -18,12 +19,13 @@ void write_direction(DirectionRecord& record, const DirectionState& state, const
   record.octet_delta_count = state.octets;
   record.first_ns = cold.first_ns[index];
   record.last_ns = state.last_ns;
+  record.gap_sum_ns = gap_sum_ns(flow, cold, index, state.last_ns);
   record.size_sum_squares = state.size_sum_squares;
   record.gap_sum_squares = state.gap_sum_squares;
   record.gap_min_ns = smallest_gap(state.gap_min_ns);
   record.gap_max_ns = state.gap_max_ns;
-  record.size_min = smallest_size(state, cold, index);
-  record.size_max = largest_size(state, cold, index);
+  record.size_min = smallest_size(state, cold.rare[index]);
+  record.size_max = largest_size(state, cold.rare[index]);
   record.ingress_interface = cold.interface[index] + 1U;
   record.source_mac_address = cold.source_mac[index];
   record.destination_mac_address = cold.destination_mac[index];
@@ -65,12 +67,14 @@ void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail de
   record.destination_address = forward == 0 ? key.high : key.low;
   record.source_transport_port = forward == 0 ? key.low_port : key.high_port;
   record.destination_transport_port = forward == 0 ? key.high_port : key.low_port;
-  write_direction(record.forward, flow.directions[forward], cold, forward);
-  write_direction(record.reverse, flow.directions[1 - forward], cold, 1 - forward);
+  write_direction(record.forward, flow, cold, forward);
+  write_direction(record.reverse, flow, cold, 1 - forward);
   record.flow_id = flow_id(key, cold.flow_first_ns);
   record.flow_start_ns = cold.flow_first_ns;
-  record.gap_sum_squares = flow.both_gap_sum_squares;
   const auto& [low, high] = flow.directions;
+  const std::size_t opener = (flow.state & FlowState::opened_by_high) != 0 ? 1 : 0;
+  record.gap_sum_ns = gap_sum_ns(flow, cold, opener, std::max(low.last_ns, high.last_ns));
+  record.gap_sum_squares = flow.both_gap_sum_squares;
   record.gap_min_ns = smallest_gap(std::min(low.both_gap_min_ns, high.both_gap_min_ns));
   record.gap_max_ns = std::max(low.both_gap_max_ns, high.both_gap_max_ns);
   record.protocol_identifier = key.protocol;

@@ -26,6 +26,7 @@ from spanflow.errors import ExitCode, SpanflowError
 FLUSH_INTERVAL_SECONDS = 0.2
 """Output waits no longer; rows that arrive together are aligned together."""
 
+_LONGEST_WAIT_SECONDS = 3600
 _MOST_PENDING = 1000
 _DATAGRAMS_PER_ROUND = 256
 
@@ -134,8 +135,8 @@ class Collection:
             poller.register(watched_output, 0)
         end = math.inf if deadline is None else deadline
         while not stop.requested and self.missing != 0 and (now := time.monotonic()) < end:
-            wait = min(end, self._next_flush) - now
-            ready = poller.poll(None if wait == math.inf else max(0, math.ceil(wait * 1000)))
+            wait = min(end - now, self._next_flush - now, _LONGEST_WAIT_SECONDS)
+            ready = poller.poll(max(0, math.ceil(wait * 1000)))
             if any(descriptor == watched_output for descriptor, _ in ready):
                 raise BrokenPipeError
             for octets, sender in self._listener.datagrams(_DATAGRAMS_PER_ROUND):

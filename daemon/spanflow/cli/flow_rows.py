@@ -72,13 +72,15 @@ def row_from_record(values: Mapping[str, Any]) -> FlowRow | None:
     if type_code is None:
         # Many exporters have no element for it and write type and code into the destination port.
         type_code = destination_port
-    start_ns, duration_ns = _times(values)
-    reverse_packets = _first(values, _REVERSE_PACKETS)
-    answered = reverse_packets != 0
+    packets, reverse_packets = _first(values, _PACKETS), _first(values, _REVERSE_PACKETS)
+    # Times and flags of a direction without packets are not those of any packet.
+    sent, answered = packets != 0, reverse_packets != 0
+    start_ns, duration_ns = _times(values, sent, answered)
     flags = _known(
-        _first(values, ("tcpControlBits",)), _first(values, ("reverseTcpControlBits",)) if answered else None
+        _first(values, ("tcpControlBits",)) if sent else None,
+        _first(values, ("reverseTcpControlBits",)) if answered else None,
     )
-    type_codes = _known(type_code, _first(values, _REVERSE_TYPE_CODE) if answered else None)
+    type_codes = _known(type_code if sent else None, _first(values, _REVERSE_TYPE_CODE) if answered else None)
     return FlowRow(
         start_ns=start_ns,
         duration_ns=duration_ns,
@@ -87,7 +89,7 @@ def row_from_record(values: Mapping[str, Any]) -> FlowRow | None:
         source_port=_port(protocol, _first(values, ("sourceTransportPort",))),
         destination_address=destination,
         destination_port=_port(protocol, destination_port),
-        packets=_known(_first(values, _PACKETS), reverse_packets),
+        packets=_known(packets, reverse_packets),
         octets=_known(_first(values, _OCTETS), _first(values, _REVERSE_OCTETS)),
         tcp_control_bits=flags if protocol == 6 else (),
         icmp_type_codes=type_codes if protocol in ICMP_PROTOCOLS else (),
@@ -96,10 +98,12 @@ def row_from_record(values: Mapping[str, Any]) -> FlowRow | None:
     )
 
 
-def _times(values: Mapping[str, Any]) -> tuple[int | None, int | None]:
+def _times(values: Mapping[str, Any], sent: bool, answered: bool) -> tuple[int | None, int | None]:
     """Start and duration of both directions together, in ns."""
-    starts = _known(_first(values, _START), _first(values, _REVERSE_START))
-    ends = _known(_first(values, _END), _first(values, _REVERSE_END))
+    starts = _known(
+        _first(values, _START) if sent else None, _first(values, _REVERSE_START) if answered else None
+    )
+    ends = _known(_first(values, _END) if sent else None, _first(values, _REVERSE_END) if answered else None)
     if starts and ends:
         return min(starts), max(ends) - min(starts)
     milliseconds = _first(values, ("flowDurationMilliseconds",))

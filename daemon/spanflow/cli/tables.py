@@ -151,6 +151,8 @@ class FlowTable:
 
     def lines(self, rows: Sequence[FlowRow]) -> list[str]:
         """The lines for some more rows, the header among them where one is due."""
+        if not rows:
+            return []
         cells = [[column.cell(row) for column in self._columns] for row in rows]
         header_due = self._fit(cells) or not self._shown
         if header_due:

@@ -106,14 +106,16 @@ def _bind(host: str, port: int) -> socket.socket:
             ExitCode.UNAVAILABLE,
         ) from None
     family, kind, protocol, _, address = found[0]
-    bound = socket.socket(family, kind, protocol)
+    bound = None
     try:
+        bound = socket.socket(family, kind, protocol)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         bound.setblocking(False)
         bound.bind(address)
     except OSError as error:
-        bound.close()
+        if bound is not None:
+            bound.close()
         raise _listen_error(where, port, error) from None
     return bound
 

@@ -22,6 +22,7 @@ class SequenceNumbers:
     records announces the next number: its own plus n. A jump ahead is a gap. A Message behind that lies in
     a gap is a late one and takes its records out of the missing. Else, a Message behind is a restart when
     its Export Time is younger than all before, or when it is very far behind; if neither, a duplicate.
+    Owner: one TransportSession. Memory: at most MAX_GAPS gaps.
     """
 
     __slots__ = ("_counters", "_first", "_gaps", "_newest_export_time", "_next", "_resync")
@@ -46,12 +47,18 @@ class SequenceNumbers:
             self._first = self._next = sequence_number
         ahead = (sequence_number - self._next) % _MODULUS
         if ahead >= _HALF:
-            if not self._is_restart(_MODULUS - ahead, export_time):
+            behind = _MODULUS - ahead
+            if records is not None and behind < records:
+                # It begins among known numbers and ends past them: some exporters do not count the
+                # records of Options Templates. What is past them is new.
+                self._late(sequence_number, behind)
+            elif self._is_restart(behind, export_time):
+                self._counters.restarts += 1
+                self._gaps.clear()
+                self._first = sequence_number
+            else:
                 self._late(sequence_number, records or 0)
                 return
-            self._counters.restarts += 1
-            self._gaps.clear()
-            self._first = sequence_number
         elif ahead and not self._resync:
             self._gap(self._next, ahead)
         self._next = (sequence_number + (records or 0)) % _MODULUS

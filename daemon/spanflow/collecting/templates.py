@@ -12,6 +12,7 @@ Each number has 2 octets, the Enterprise Number, there when E is set, 4.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from spanflow.collecting.cursor import Cursor
 from spanflow.collecting.malformed import MalformedMessageError, Reason
@@ -142,8 +143,7 @@ def _read_record(
     before = known.get(template_id)
     if before is not None and before.definition == definition and before.is_options == options:
         return before
-    fields = [_field(offset, pen, number, length) for offset, pen, number, length in specifiers]
-    return Template(template_id, fields, scope_count, definition)
+    return Template(template_id, _fields(specifiers), scope_count, definition)
 
 
 def _read_specifier(cursor: Cursor) -> tuple[int, int, int, int]:
@@ -157,15 +157,27 @@ def _read_specifier(cursor: Cursor) -> tuple[int, int, int, int]:
     return start, pen, number & ~_ENTERPRISE_BIT, length
 
 
-def _field(offset: int, pen: int, number: int, length: int) -> Field:
+def _fields(specifiers: Sequence[tuple[int, int, int, int]]) -> list[Field]:
+    """Raises MalformedMessageError when the type of an element cannot have the length of its field."""
+    fields: list[Field] = []
+    for offset, pen, number, length in specifiers:
+        try:
+            fields.append(_field(pen, number, length))
+        except ValueError as error:
+            raise MalformedMessageError(offset, Reason.FIELD_LENGTH, str(error)) from None
+    return fields
+
+
+# Exporters use the same few elements: most Templates share their fields.
+@lru_cache(maxsize=4096)
+def _field(pen: int, number: int, length: int) -> Field:
     """The field of one specifier; an element that is not known is an octetArray called `pen:number`.
 
-    Raises MalformedMessageError when the element's type cannot have that length.
+    Raises ValueError when the element's type cannot have that length.
     """
     element = by_number(pen, number)
     name, type_name = (element.name, element.type) if element else (f"{pen}:{number}", "octetArray")
     try:
-        encoding = encoding_of(type_name, length)
+        return Field(name, pen, number, length, encoding_of(type_name, length))
     except ValueError as error:
-        raise MalformedMessageError(offset, Reason.FIELD_LENGTH, f"{name}: {error}") from None
-    return Field(name, pen, number, length, encoding)
+        raise ValueError(f"{name}: {error}") from None

@@ -12,7 +12,7 @@ from spanflow.config.arguments import bind_collector, bind_override
 from spanflow.config.bind import Binder, Given
 from spanflow.config.document import LARGEST_FILE, compose, decode
 from spanflow.config.findings import Findings
-from spanflow.config.schema import Settings, sections
+from spanflow.config.schema import MOST_COLLECTORS, Settings, sections
 from spanflow.config.wording import quoted, shown
 from spanflow.errors import ConfigError, ExitCode
 
@@ -67,6 +67,9 @@ def _unreadable(name: str, error: OSError | ValueError) -> ConfigError:
 
 def _check_together(findings: Findings, given: Given) -> None:
     """What is right by itself but not beside the rest."""
+    if len(given.collectors) > MOST_COLLECTORS:
+        place, _ = given.collectors[MOST_COLLECTORS]
+        findings.add(place, "collectors", f"more than {MOST_COLLECTORS} collectors; remove some")
     names: set[str] = set()
     for place, collector in given.collectors:
         if collector.name in names:

@@ -273,6 +273,10 @@ class Collector:
         return replace(export, **given)
 
 
+MOST_COLLECTORS = 64
+"""Each has a thread and a queue of its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings of one probe."""
@@ -293,7 +297,7 @@ class Settings:
         default=(),
         metadata={
             "description": "Who receives the records, each with a session, a queue and counters of its own:"
-            " a list of URLs, or of mappings with `url` and the same options."
+            f" a list of URLs, or of mappings with `url` and the same options; {MOST_COLLECTORS} at most."
         },
     )
 

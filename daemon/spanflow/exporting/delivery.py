@@ -19,7 +19,7 @@ from spanflow.exporting.encode import MessageRun
 from spanflow.exporting.pacing import SECOND_NS, Pacer
 from spanflow.exporting.row_plan import Array
 from spanflow.exporting.session import Session
-from spanflow.exporting.transport.udp import Sent, UdpTransport
+from spanflow.exporting.transport.interface import Sent, Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Delivery:
 
     def __init__(
         self,
-        transport: UdpTransport,
+        transport: Transport,
         session: Session,
         pacer: Pacer,
         refresh: Refresh,

@@ -8,13 +8,11 @@ export is to stop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from spanflow.exporting.clock import Clock
 from spanflow.exporting.receiver_queue import Look
-
-Wait = Callable[[float], bool]
+from spanflow.exporting.transport.interface import Wait
 
 SECOND_NS = 1_000_000_000
 
@@ -28,7 +26,7 @@ _DESCRIPTOR_OCTETS = 256
 _SHARE_PERCENT = 60
 _FEW_MESSAGES = 8
 _LOOK_INTERVAL_S = 0.0002
-_PATIENCE_NS = SECOND_NS
+_PATIENCE_NS = 5 * SECOND_NS
 _LONGEST_CREDIT_OCTETS = 1 << 24
 
 # A rate's credit of this long may be used at once.
@@ -85,7 +83,7 @@ class RatePacer:
 class ReceiverPacer:
     """As much as the receiver's buffer has room for.
 
-    Does not wait for one who does not listen, nor for one whose queue has not shrunk for a second: such a
+    Does not wait for one who does not listen, nor for one whose queue has not shrunk for five seconds: such a
     collector loses Messages, as it would behind a network, and the probe goes on.
     """
 

@@ -22,7 +22,8 @@ from spanflow.exporting.receiver_queue import receiver_look
 from spanflow.exporting.row_plan import Array
 from spanflow.exporting.session import Session
 from spanflow.exporting.transport.addresses import Address, Resolver, is_numeric, resolve
-from spanflow.exporting.transport.udp import LocalFlow, UdpTransport
+from spanflow.exporting.transport.interface import LocalFlow, Transport
+from spanflow.exporting.transport.udp import UdpTransport
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +193,7 @@ class ExportingProcess:
             return
         self._lose("collector not connected", DropReason.SEND_ERROR, failure)
 
-    def _delivery_over(self, transport: UdpTransport) -> Delivery:
+    def _delivery_over(self, transport: Transport) -> Delivery:
         settings = self._settings
         session = Session(
             self._templates,

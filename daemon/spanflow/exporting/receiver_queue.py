@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from spanflow.exporting.transport.udp import LocalFlow
+from spanflow.exporting.transport.interface import LocalFlow
 
 ASSUMED_CAPACITY = 212_992
 """Linux's default receive buffer in octets, for where the real size cannot be seen."""

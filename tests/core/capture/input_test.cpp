@@ -59,8 +59,8 @@ const Octets kRecord = hex("0a000000 05000000 04000000 3c000000 deadbeef");
 
 const Octets kSection = hex("0a0d0d0a 1c000000 4d3c2b1a 0100 0000 ffffffffffffffff 1c000000");
 // Interface 0: Ethernet, nanoseconds, 100 s later than its ticks say.
-const Octets kInterface = hex(
-    "01000000 28000000 0100 0000 00000000 0900 0100 09000000 0e00 0800 6400000000000000 28000000");
+const Octets kInterface =
+    hex("01000000 28000000 0100 0000 00000000 0900 0100 09000000 0e00 0800 6400000000000000 28000000");
 const Octets kEnhanced = hex("06000000 24000000 00000000 00000000 05000000 04000000 3c000000 deadbeef 24000000");
 const Octets kSimple = hex("03000000 14000000 3c000000 deadbeef 14000000");
 
@@ -77,8 +77,9 @@ TEST_CASE("pcap: microseconds, nanoseconds, either byte order") {
   const auto nanoseconds = read({hex("4d3cb2a1 0200 0400 00000000 00000000 ffff0000 01000000") + kRecord});
   CHECK(nanoseconds.frames.at(0).time_ns == 10'000'000'005);
 
-  const auto big = read({hex("a1b2c3d4 0002 0004 00000000 00000000 0000ffff 00000071 "
-                             "0000000a 00000005 00000004 0000003c deadbeef")});
+  const auto big =
+      read({hex("a1b2c3d4 0002 0004 00000000 00000000 0000ffff 00000071 "
+                "0000000a 00000005 00000004 0000003c deadbeef")});
   REQUIRE(big.frames.size() == 1);
   CHECK(big.frames[0].time_ns == 10'000'005'000);
   CHECK(big.frames[0].link_type == 113);

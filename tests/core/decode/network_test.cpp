@@ -34,7 +34,8 @@ Result decode(const Octets& octets, std::size_t captured = 0, std::size_t wire =
   return result;
 }
 
-Octets ipv4(const std::string& length, const std::string& fragment, const std::string& protocol, const Octets& payload) {
+Octets ipv4(const std::string& length, const std::string& fragment, const std::string& protocol,
+            const Octets& payload) {
   return hex("45 b8 " + length + " 1234 " + fragment + " 40 " + protocol + " 0000 0a000001 0a000002") + payload;
 }
 
@@ -119,12 +120,12 @@ TEST_CASE("ICMP: type and code; none in two octets too few; other protocols have
 }
 
 TEST_CASE("IPv6: extension headers are skipped, the header's destination counts") {
-  const auto [discard, packet] =
-      decode(ipv6("0022", "00", hex("2b 00 000000000000  33 00 000000000000  06 02 0000 00000000 00000000 00000000") + kTcp));
+  const auto [discard, packet] = decode(
+      ipv6("0022", "00", hex("2b 00 000000000000  33 00 000000000000  06 02 0000 00000000 00000000 00000000") + kTcp));
   // hop-by-hop (8), routing (8), AH (16), then TCP (20): more than the payload length says
   CHECK(discard == Discard::malformed);
-  const auto sound =
-      decode(ipv6("0034", "00", hex("2b 00 000000000000  33 00 000000000000  06 02 0000 00000000 00000000 00000000") + kTcp));
+  const auto sound = decode(
+      ipv6("0034", "00", hex("2b 00 000000000000  33 00 000000000000  06 02 0000 00000000 00000000 00000000") + kTcp));
   CHECK(sound.discard == Discard::none);
   CHECK(sound.packet.protocol == 6);
   CHECK(sound.packet.tcp_flags == 0x012);

@@ -54,7 +54,7 @@ def discard_malformed() -> Recipe:
         ethernet(ipv4(A4, B4, udp(1, 2), ihl=4)),
         ethernet(ipv4(A4, B4, udp(1, 2), total_length=19)),
         ethernet(ipv4(A4, B4, udp(1, 2), ihl=6, total_length=23)),
-        ethernet(ipv4(A4, B4, Segment(17, b""), ihl=15, total_length=60)),
+        ethernet(ipv4(A4, B4, Segment(17, b""), ihl=15, total_length=0)),
         ethernet(ipv4(A4, B4, udp(1, 2), total_length=23)),
         ethernet(ipv4(A4, B4, Segment(132, bytes(3)))),
         ethernet(ipv6(A6, B6, Segment(33, bytes(2)))),

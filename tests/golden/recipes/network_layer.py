@@ -172,6 +172,7 @@ def length_beyond_the_wire() -> Recipe:
         ipv4(A4, B4, udp(1000, 2000, bytes(12)), total_length=1500),
         ipv6(A6, B6, udp(1000, 2000, bytes(12)), payload_length=9000),
         ipv4(A4, B4, Segment(17, b""), total_length=1500),
+        ipv4(A4, B4, Segment(17, b""), ihl=15, total_length=60),
     )
 
 

@@ -11,14 +11,10 @@ import errno
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum, auto
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from spanflow.exporting.transport.addresses import Address
-
-Wait = Callable[[float], bool]
-"""Sleep for so many seconds; true when the export is to stop."""
+from spanflow.exporting.transport.interface import LocalFlow, Sent, Wait
 
 # linux/udp.h, linux/in.h, linux/in6.h: not in the `socket` module.
 _UDP_SEGMENT = 103
@@ -42,40 +38,20 @@ _BUFFERS_FULL_ATTEMPTS = 1000
 _REFUSED_ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class LocalFlow:
-    """The 5-tuple of our own datagrams (protocol UDP), as a Metering Process would see them."""
-
-    source: IPv4Address | IPv6Address
-    source_port: int
-    destination: IPv4Address | IPv6Address
-    destination_port: int
-
-    @property
-    def stays_on_machine(self) -> bool:
-        """Whether the receiver is on this machine."""
-        return self.destination.is_loopback or self.source == self.destination
-
-
-class Sent(Enum):
-    """What became of one call."""
-
-    ALL = auto()
-    NONE_SEND_FEWER = auto()
-    """The kernel does not segment here; from now on `messages_per_call` is 1. Send again."""
-    NONE_TOO_LARGE = auto()
-    NONE_FAILED = auto()
-    """See `last_error`. The path may be gone: connect anew before sending more."""
-
-
 class UdpTransport:
-    """A UDP socket connected to one address. One thread. Raises OSError if it cannot be connected.
+    """A UDP socket connected to one address (see `Transport`). Raises OSError if it cannot be connected.
 
-    flow: the 5-tuple of the datagrams that it sends. refusals: times that the receiver's host said that
-    nobody listens. path_mtu_changed: Messages became too long for the path; ask `max_message_octets`.
+    discover_path_mtu: datagrams are not fragmented; `max_message_octets` then says what the path takes.
     """
 
-    def __init__(self, address: Address, wait: Wait, *, discover_path_mtu: bool) -> None:
+    def __init__(
+        self,
+        address: Address,
+        wait: Wait,
+        *,
+        discover_path_mtu: bool,
+        new_socket: Callable[[int, int], socket.socket] = socket.socket,
+    ) -> None:
         self.address = address
         self.refusals = 0
         self.last_error = ""
@@ -84,7 +60,7 @@ class UdpTransport:
         self._discover = discover_path_mtu
         self._segmentation = True
         self._segment_octets = 0
-        self._socket = socket.socket(address.family, socket.SOCK_DGRAM)
+        self._socket = new_socket(address.family, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_OCTETS)

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One connection at work, with a transport and a clock of the test's own."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import ip_address
+from itertools import pairwise
+
+import pytest
+
+from exporting.clocks import SECOND_NS, FakeClock
+from exporting.flow_batches import IPV4_FLOWS, Array, batch_of, some_flows
+from exporting.plain_ipfix import Reader
+from spanflow.exporting.counters import DeliveryCounters, DropReason, Tally, tally_of
+from spanflow.exporting.delivery import Delivery, Refresh
+from spanflow.exporting.pacing import Unpaced
+from spanflow.exporting.profiles import GENERIC
+from spanflow.exporting.session import Session
+from spanflow.exporting.transport.addresses import Address
+from spanflow.exporting.transport.interface import LocalFlow, Sent
+
+REFRESH = Refresh(template_ns=30 * SECOND_NS, template_messages=4096, options_ns=30 * SECOND_NS, copies=3)
+
+
+class Wire:
+    """A transport that keeps what it is given, or fails as `outcomes` say, one for each call."""
+
+    def __init__(self, *outcomes: Sent) -> None:
+        self.address = Address(socket.AF_INET, ("192.0.2.2", 4739))
+        local = ip_address("192.0.2.1")
+        self.flow = LocalFlow(local, 1, local, 2)
+        self.refusals = 0
+        self.last_error = "EPERM"
+        self.path_mtu_changed = False
+        self.path_octets = 1400
+        self.most = 64
+        self.outcomes = list(outcomes)
+        self.messages: list[bytes] = []
+        self.calls: list[int] = []
+
+    def max_message_octets(self) -> int:
+        self.path_mtu_changed = False
+        return self.path_octets
+
+    def messages_per_call(self, message_octets: int) -> int:
+        return self.most
+
+    def send(self, octets: memoryview, message_octets: int) -> Sent:
+        sent = self.outcomes.pop(0) if self.outcomes else Sent.ALL
+        if sent is Sent.ALL:
+            cut = range(0, len(octets), message_octets)
+            self.messages += [bytes(octets[at : at + message_octets]) for at in cut]
+            self.calls.append(len(cut))
+        elif sent is Sent.NONE_SEND_FEWER:
+            self.most = 1
+        return sent
+
+    def close(self) -> None: ...
+
+
+class Setup:
+    """A Delivery over a Wire, and all that belongs to it."""
+
+    def __init__(self, wire: Wire, *, refresh: Refresh = REFRESH) -> None:
+        self.wire = wire
+        self.clock = FakeClock()
+        self.counters = DeliveryCounters()
+        self.stopping = False
+        templates = GENERIC.templates(biflow=False)
+        self.session = Session(templates, observation_domain_id=7, max_message_octets=1400)
+        self.delivery = Delivery(
+            wire, self.session, Unpaced(), refresh, self.clock, lambda: self.stopping, self.counters
+        )
+
+    def templates_at(self) -> list[int]:
+        """Which Messages on the wire had Templates."""
+        return Reader().read_all(self.wire.messages).template_messages
+
+
+def test_templates_first_and_in_copies() -> None:
+    setup = Setup(Wire())
+    setup.delivery.announce()
+    assert setup.delivery.deliver(batch_of(*IPV4_FLOWS)) == {}
+    reader = Reader().read_all(setup.wire.messages)
+    # Three times Templates and options, each in a Message of its own; then data.
+    assert reader.template_messages == [0, 2, 4]
+    assert reader.sequence_numbers[:7] == [0, 0, 1, 1, 2, 2, 3]
+    assert len(reader.options()) == 3
+    assert setup.counters.template_sends == 3
+    assert setup.counters.messages == len(setup.wire.messages)
+    assert setup.counters.octets_sent == sum(map(len, setup.wire.messages))
+    assert setup.counters.data_records == len(reader.records)
+
+
+def test_templates_again_after_the_time() -> None:
+    setup = Setup(Wire())
+    setup.delivery.announce()
+    for seconds, expected in ((0, 3), (29.9, 3), (0.2, 4), (29.9, 4), (30.1, 5), (300, 6)):
+        setup.clock.advance(seconds)
+        setup.delivery.announce()
+        assert setup.counters.template_sends == expected
+    assert setup.delivery.next_refresh_ns == setup.clock.now_ns + 30 * SECOND_NS
+
+
+def test_templates_again_after_messages() -> None:
+    refresh = Refresh(template_ns=1 << 60, template_messages=10, options_ns=1 << 60, copies=1)
+    setup = Setup(Wire(), refresh=refresh)
+    setup.delivery.announce()
+    for _ in range(20):
+        setup.delivery.deliver(some_flows(24, both_ways=False))  # 2 Messages
+    at = setup.templates_at()
+    assert len(at) == 1 + 40 // 10
+    # Batches are not interrupted: one of 2 Messages may stand over.
+    assert all(10 < later - earlier <= 10 + 2 for earlier, later in pairwise(at))
+
+
+def test_options_again_after_their_own_time() -> None:
+    refresh = Refresh(template_ns=1 << 60, template_messages=1 << 60, options_ns=5 * SECOND_NS, copies=1)
+    setup = Setup(Wire(), refresh=refresh)
+    setup.delivery.announce()
+    for _ in range(10):
+        setup.clock.advance(2.5)
+        setup.delivery.announce()
+    reader = Reader().read_all(setup.wire.messages)
+    assert len(reader.options()) == 6
+    assert len(reader.template_messages) == 1
+
+
+def test_a_collector_that_starts_late_decodes_after_the_refresh() -> None:
+    setup = Setup(Wire())
+    setup.delivery.announce()
+    setup.delivery.deliver(some_flows(100))
+    missed = len(setup.wire.messages)
+    setup.clock.advance(31)
+    setup.delivery.announce()
+    setup.delivery.deliver(some_flows(50))
+    reader = Reader().read_all(setup.wire.messages[missed:])
+    assert len(reader.flows()) == 100
+    assert len(reader.options()) == 1
+
+
+def test_a_collector_that_comes_back_gets_templates_at_once() -> None:
+    setup = Setup(Wire())
+    setup.delivery.announce()
+    setup.delivery.deliver(some_flows(1))
+    setup.wire.refusals += 1
+    setup.delivery.deliver(some_flows(1))
+    assert setup.counters.template_sends == 3
+    assert setup.counters.refusals == 1
+    setup.delivery.deliver(some_flows(1))
+    assert setup.counters.template_sends == 4
+    setup.delivery.deliver(some_flows(1))
+    assert setup.counters.template_sends == 4
+
+
+def test_export_time_is_the_wall_clock() -> None:
+    setup = Setup(Wire())
+    setup.delivery.announce()
+    setup.clock.advance(7)
+    setup.delivery.deliver(some_flows(1))
+    setup.clock.offset_ns -= 3600 * SECOND_NS
+    setup.delivery.deliver(some_flows(1))
+    times = Reader().read_all(setup.wire.messages).export_times
+    assert times[0] == 1_800_000_000
+    assert times[-2:] == [1_800_000_007] * 2
+
+
+def test_several_messages_in_one_call() -> None:
+    setup = Setup(Wire())
+    setup.delivery.announce()
+    setup.wire.calls.clear()
+    setup.delivery.deliver(some_flows(1000))  # 2000 records, 125 Messages
+    assert setup.wire.calls == [64, 61]
+
+
+def test_message_by_message_where_segmentation_is_refused() -> None:
+    setup = Setup(Wire(*[Sent.ALL] * 6, Sent.NONE_SEND_FEWER))
+    setup.delivery.announce()
+    setup.wire.calls.clear()
+    assert setup.delivery.deliver(some_flows(1000)) == {}
+    assert setup.wire.calls == [1] * 125
+    assert len(Reader().read_all(setup.wire.messages).flows()) == 2000
+
+
+def losses(batch: Array, *outcomes: Sent) -> tuple[Setup, dict[DropReason, Tally]]:
+    """Announce, then deliver a batch whose calls end so."""
+    setup = Setup(Wire(*[Sent.ALL] * 6, *outcomes))
+    setup.delivery.announce()
+    return setup, setup.delivery.deliver(batch)
+
+
+def test_too_large_messages_are_counted_and_the_rest_is_sent() -> None:
+    # 2,000 Flow Records one way, 125 Messages of 16: calls of 64 and 61.
+    batch = some_flows(2000, both_ways=False)
+    setup, lost = losses(batch, Sent.NONE_TOO_LARGE)
+    assert lost == {DropReason.TOO_LARGE: tally_of(batch[: 64 * 16])}
+    assert not setup.delivery.lost
+    # What was not sent is missing in the sequence: the collector sees the gap.
+    reader = Reader()
+    for message in setup.wire.messages:
+        reader.read(message)
+    assert reader.sequence_numbers[6] == 3 + 64 * 16
+    assert setup.counters.last_error == "EPERM"
+
+
+def test_lost_path_drops_the_rest_of_the_batch() -> None:
+    batch = some_flows(2000, both_ways=False)
+    setup, lost = losses(batch, Sent.ALL, Sent.NONE_FAILED)
+    assert lost == {DropReason.SEND_ERROR: tally_of(batch[64 * 16 :])}
+    assert setup.delivery.lost
+    assert setup.counters.data_records == 3 + 64 * 16
+
+
+def test_lost_path_drops_the_other_templates_too() -> None:
+    batch = batch_of(*IPV4_FLOWS)
+    _, lost = losses(batch, Sent.NONE_FAILED)
+    assert lost == {DropReason.SEND_ERROR: tally_of(batch)}
+
+
+def announced(wire: Wire, *, max_octets: int) -> Setup:
+    """A Delivery that has announced, and from now on makes Messages of this size, one for each call."""
+    setup = Setup(wire)
+    setup.delivery.announce()
+    setup.session.max_message_octets = max_octets
+    wire.most = 1
+    return setup
+
+
+def test_a_flow_record_lost_in_part_counts_once() -> None:
+    # Two Data Records in each Message: the halves of one Flow Record.
+    batch = some_flows(3)
+    setup = announced(Wire(), max_octets=250)
+    setup.wire.outcomes = [Sent.ALL, Sent.NONE_TOO_LARGE, Sent.ALL]
+    assert setup.delivery.deliver(batch) == {DropReason.TOO_LARGE: tally_of(batch[1:2])}
+
+
+def test_both_halves_lost_for_two_reasons() -> None:
+    # One Data Record in each Message.
+    batch = some_flows(2)
+    setup = announced(Wire(), max_octets=104)
+    setup.wire.outcomes = [Sent.NONE_TOO_LARGE, Sent.NONE_FAILED]
+    lost = setup.delivery.deliver(batch)
+    assert lost[DropReason.TOO_LARGE] == tally_of(batch[:1])
+    assert lost[DropReason.SEND_ERROR] == tally_of(batch[1:])
+
+
+def test_records_that_never_fit() -> None:
+    batch = batch_of(*IPV4_FLOWS)
+    icmp = batch[batch["protocol_identifier"] == 1]
+    setup = announced(Wire(), max_octets=20 + 85)  # IPv4 has 84 octets, ICMP 86
+    assert setup.delivery.deliver(batch) == {DropReason.TOO_LARGE: tally_of(icmp)}
+    assert "does not fit" in setup.counters.last_error
+
+
+def test_stopping_in_the_middle_of_a_batch() -> None:
+    batch = some_flows(2000, both_ways=False)
+    setup = Setup(Wire())
+    setup.delivery.announce()
+    setup.stopping = True
+    assert setup.delivery.deliver(batch) == {DropReason.SHUTDOWN: tally_of(batch)}
+
+
+def test_nothing_more_is_announced_after_the_path_was_lost() -> None:
+    setup = Setup(Wire(Sent.NONE_FAILED))
+    setup.delivery.announce()
+    assert setup.delivery.lost
+    assert setup.wire.messages == []
+    assert setup.counters.messages == 0
+
+
+@pytest.mark.parametrize("octets", [600, 9000])
+def test_message_size_follows_the_path_mtu(octets: int) -> None:
+    setup = Setup(Wire())
+    setup.delivery.announce()
+    setup.wire.path_mtu_changed = True
+    setup.wire.path_octets = octets
+    setup.delivery.deliver(some_flows(100))
+    assert len(setup.wire.messages[-2]) == 1364
+    setup.delivery.deliver(some_flows(100))
+    assert octets - 84 < len(setup.wire.messages[-2]) <= octets
