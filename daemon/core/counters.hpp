@@ -20,6 +20,10 @@ struct FrameCount {
     packets += 1;
     octets += wire_octets;
   }
+  void add(const FrameCount& other) noexcept {
+    packets += other.packets;
+    octets += other.octets;
+  }
 };
 
 // Packets with their IP octets, and the records that they are in.

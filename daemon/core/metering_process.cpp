@@ -32,7 +32,9 @@ MeteringProcess::MeteringProcess(const MeteringOptions& options, std::shared_ptr
 
 void MeteringProcess::process(std::span<const Frame> frames) {
   std::size_t count = 0;
+  FrameCount received;
   for (const auto& frame : frames) {
+    received.add(frame.wire_octets);
     if (observe(frame, observations_[count])) [[likely]] {
       cache_.prefetch_bucket(observations_[count].hash);
       ++count;
@@ -42,9 +44,19 @@ void MeteringProcess::process(std::span<const Frame> frames) {
   for (const auto& observation : observations) {
     cache_.prefetch_flow(observation.hash, observation.direction);
   }
+  FrameCount accounted_frames;
+  FlowCount accounted;
   for (const auto& observation : observations) {
     account(observation);
+    accounted_frames.add(observation.frame->wire_octets);
+    accounted.packets += 1;
+    accounted.octets += observation.packet.octets;
   }
+  // Once per batch: between two batches every sum holds.
+  counters_.received.add(received);
+  counters_.accounted_frames.add(accounted_frames);
+  counters_.accounted.add(accounted);
+  counters_.cached.add(accounted);
   if (++batches_since_publication_ >= kPublishEvery) {
     publish_counters();
   }
@@ -52,7 +64,6 @@ void MeteringProcess::process(std::span<const Frame> frames) {
 
 // From a frame to an observed packet, or to a discard with its reason.
 bool MeteringProcess::observe(const Frame& frame, Observation& observation) {
-  counters_.received.add(frame.wire_octets);
   auto& packet = observation.packet;
   packet = Packet{};
   const auto discard = filter_.accepts(frame) ? decode_frame(frame, packet) : Discard::filtered;
@@ -60,7 +71,6 @@ bool MeteringProcess::observe(const Frame& frame, Observation& observation) {
     counters_.discarded[static_cast<std::size_t>(discard)].add(frame.wire_octets);
     return false;
   }
-  counters_.accounted_frames.add(frame.wire_octets);
   if (frame.time_ns < frame.clock_ns - options_.reorder_window_ns) [[unlikely]] {
     counters_.late += 1;
   }
@@ -70,36 +80,35 @@ bool MeteringProcess::observe(const Frame& frame, Observation& observation) {
   if (packet.later_fragment && !fragments_.complete(packet, frame.time_ns)) [[unlikely]] {
     counters_.fragment_orphans += 1;
   }
-  observation.time_ns = frame.time_ns;
-  observation.wire_octets = frame.wire_octets;
-  observation.interface = frame.interface;
+  observation.frame = &frame;
   identify(observation);
   return true;
 }
 
 // The Flow Key: the two ends in one fixed order, whoever sends.
 void MeteringProcess::identify(Observation& observation) const noexcept {
-  using hashing::word;
   const auto& packet = observation.packet;
-  const auto source = std::pair(word(&packet.source, 0), word(&packet.source, 1));
-  const auto destination = std::pair(word(&packet.destination, 0), word(&packet.destination, 1));
-  const bool swap = source != destination ? source > destination : packet.source_port > packet.destination_port;
+  const bool swap = packet.source != packet.destination ? packet.source > packet.destination
+                                                        : packet.source_port > packet.destination_port;
   auto& key = observation.key;
-  key.low = swap ? packet.destination : packet.source;
-  key.high = swap ? packet.source : packet.destination;
-  key.low_port = swap ? packet.destination_port : packet.source_port;
-  key.high_port = swap ? packet.source_port : packet.destination_port;
-  key.protocol = packet.protocol;
-  key.version = packet.version;
-  key.vlan = options_.vlan_in_key ? packet.link.vlan_id : std::uint16_t{0};
-  key.interface = options_.interface_in_key ? observation.interface : std::uint16_t { 0 };
+  // Word by word and without a branch: who talks to whom is not predictable.
+  const auto changes = std::uint64_t{0} - static_cast<std::uint64_t>(swap);
+  for (std::size_t word = 0; word < 2; ++word) {
+    const auto difference = (packet.source.words[word] ^ packet.destination.words[word]) & changes;
+    key.low.words[word] = packet.source.words[word] ^ difference;
+    key.high.words[word] = packet.destination.words[word] ^ difference;
+  }
+  key.ports_and_more = FlowKey::pack(swap ? packet.destination_port : packet.source_port,
+                                     swap ? packet.source_port : packet.destination_port, packet.protocol,
+                                     packet.version, options_.vlan_in_key ? packet.link.vlan_id : std::uint16_t{0});
+  key.interface = options_.interface_in_key ? observation.frame->interface : std::uint16_t { 0 };
   observation.direction = swap ? 1 : 0;
   observation.hash = cache_.hash(key);
 }
 
 void MeteringProcess::account(const Observation& observation) {
   auto flow = cache_.find(observation.key, observation.hash);
-  if (flow != FlowCache::kNone && needs_a_look(cache_.hot(flow), observation.time_ns)) [[unlikely]] {
+  if (flow != FlowCache::kNone && needs_a_look(cache_.hot(flow), observation.frame->time_ns)) [[unlikely]] {
     flow = settle(flow, observation);
   }
   if (flow == FlowCache::kNone) {
@@ -123,7 +132,7 @@ std::uint32_t MeteringProcess::settle(std::uint32_t flow, const Observation& obs
     auto deadline = next_deadline(hot, cache_.cold(flow), options_.timeouts);
     const auto ended = (hot.state & FlowState::ended) != 0;
     const auto opens = (observation.packet.tcp_flags & (TcpFlag::syn | TcpFlag::ack)) == TcpFlag::syn;
-    if (!deadline.reached_at(observation.time_ns) && !(ended && opens)) {
+    if (!deadline.reached_at(observation.frame->time_ns) && !(ended && opens)) {
       return flow;
     }
     if (deadline.detail == EndDetail::active) {
@@ -150,15 +159,15 @@ std::uint32_t MeteringProcess::open_flow(const Observation& observation) {
   const auto answers = handshake == (TcpFlag::syn | TcpFlag::ack);
   const auto initiator_is_high = (observation.direction == 1) != answers;
   hot.state = FlowState::empty | (initiator_is_high ? FlowState::initiator_is_high : 0);
-  hot.last_ns = observation.time_ns;
+  hot.last_ns = observation.frame->time_ns;
   clear_record(hot);
-  cold.flow_first_ns = observation.time_ns;
+  cold.flow_first_ns = observation.frame->time_ns;
 
   if (!wheel_.started()) [[unlikely]] {
-    wheel_.start(observation.time_ns - options_.reorder_window_ns);
+    wheel_.start(observation.frame->time_ns - options_.reorder_window_ns);
   }
   const auto& timeouts = options_.timeouts;
-  wheel_.insert(flow, observation.time_ns + std::min(timeouts.inactive_ns, timeouts.active_ns));
+  wheel_.insert(flow, observation.frame->time_ns + std::min(timeouts.inactive_ns, timeouts.active_ns));
   counters_.flows_opened += 1;
   counters_.cached_flows += 1;
   return flow;
@@ -168,7 +177,7 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
   auto& hot = cache_.hot(flow);
   auto& direction = hot.directions[observation.direction];
   const auto& packet = observation.packet;
-  const auto time_ns = observation.time_ns;
+  const auto time_ns = observation.frame->time_ns;
 
   if ((hot.state & FlowState::empty) != 0) {
     hot.state &= static_cast<std::uint16_t>(~FlowState::empty);
@@ -200,11 +209,6 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
   direction.ttl_min = std::min(direction.ttl_min, packet.ttl);
   direction.ttl_max = std::max(direction.ttl_max, packet.ttl);
 
-  counters_.accounted.packets += 1;
-  counters_.accounted.octets += packet.octets;
-  counters_.cached.packets += 1;
-  counters_.cached.octets += packet.octets;
-
   const auto closing =
       (packet.tcp_flags & (TcpFlag::fin | TcpFlag::rst)) != 0 || (hot.state & FlowState::any_fin) == FlowState::any_fin;
   if (closing && follow_tcp(hot, cache_.cold(flow), observation.direction, packet.tcp_flags, time_ns)) [[unlikely]] {
@@ -226,15 +230,15 @@ void MeteringProcess::open_direction(std::uint32_t flow, const Observation& obse
   auto& cold = cache_.cold(flow);
   const auto& packet = observation.packet;
   const auto index = observation.direction;
-  hot.directions[index].last_ns = observation.time_ns;
-  cold.first_ns[index] = observation.time_ns;
-  cold.interface[index] = observation.interface;
+  hot.directions[index].last_ns = observation.frame->time_ns;
+  cold.first_ns[index] = observation.frame->time_ns;
+  cold.interface[index] = observation.frame->interface;
   cold.vlan_id[index] = packet.link.vlan_id;
   cold.icmp_type_code[index] = packet.icmp_type_code;
   cold.class_of_service[index] = packet.class_of_service;
   cold.source_mac[index] = packet.link.source_mac;
   cold.destination_mac[index] = packet.link.destination_mac;
-  if (hot.directions[1 - index].packets != 0 && observation.time_ns < cold.first_ns[1 - index]) [[unlikely]] {
+  if (hot.directions[1 - index].packets != 0 && observation.frame->time_ns < cold.first_ns[1 - index]) [[unlikely]] {
     turn_back(flow, observation);
   }
 }
@@ -243,10 +247,10 @@ void MeteringProcess::open_direction(std::uint32_t flow, const Observation& obse
 void MeteringProcess::turn_back(std::uint32_t flow, const Observation& observation) {
   auto& hot = cache_.hot(flow);
   auto& cold = cache_.cold(flow);
-  if (observation.time_ns < cold.first_ns[observation.direction]) {
-    rewind_direction(hot, cold, observation.direction, observation.time_ns);
+  if (observation.frame->time_ns < cold.first_ns[observation.direction]) {
+    rewind_direction(hot, cold, observation.direction, observation.frame->time_ns);
   }
-  hot.first_coarse = std::min(hot.first_coarse, coarse(observation.time_ns));
+  hot.first_coarse = std::min(hot.first_coarse, coarse(observation.frame->time_ns));
   if (options_.timeouts.active_ns < kNever) {
     reschedule(flow);
   }
@@ -352,16 +356,15 @@ void MeteringProcess::evict(std::uint32_t flow) {
 
 // ---- the end ----
 
-void MeteringProcess::finish_flow(std::uint32_t flow, std::int64_t clock_ns) {
-  auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
-  const auto ended = deadline.detail == EndDetail::fin || deadline.detail == EndDetail::rst;
-  send(flow, ended || deadline.reached_at(clock_ns) ? deadline.detail : EndDetail::flush);
-  wheel_.remove(flow);
-  forget(flow);
-}
-
 void MeteringProcess::finish(std::int64_t clock_ns) {
-  cache_.for_each([&](std::uint32_t flow) { finish_flow(flow, clock_ns); });
+  cache_.for_each([&](std::uint32_t flow) {
+    const auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
+    const auto ended = deadline.detail == EndDetail::fin || deadline.detail == EndDetail::rst;
+    send(flow, ended || deadline.reached_at(clock_ns) ? deadline.detail : EndDetail::flush);
+  });
+  cache_.clear();
+  wheel_.clear();
+  counters_.cached_flows = 0;
   writer_.flush();
   publish_counters();
 }
@@ -371,7 +374,7 @@ void MeteringProcess::publish_counters() {
   published_.publish(counters_);
 }
 
-FlowCount MeteringProcess::audit() {
+FlowCount MeteringProcess::audit() const {
   FlowCount sum;
   cache_.for_each([&](std::uint32_t flow) {
     if ((cache_.hot(flow).state & FlowState::empty) == 0) {

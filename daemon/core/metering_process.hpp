@@ -46,27 +46,25 @@ class MeteringProcess {
   // Sends what is due: Flows whose deadline lies before `clock_ns`.
   void expire(std::int64_t clock_ns);
 
-  // The end of the input, whose highest time stamp is `clock_ns`: every Flow leaves (semantics §6).
+  // The end of the input, whose highest time stamp is `clock_ns`: every Flow leaves (semantics §6), the cache is empty.
   void finish(std::int64_t clock_ns);
 
   [[nodiscard]] Counters counters() const { return published_.read(); }
   void publish_counters();
 
   // Sums the cache itself, for tests of counters().cached. Owner thread only.
-  [[nodiscard]] FlowCount audit();
+  [[nodiscard]] FlowCount audit() const;
 
   [[nodiscard]] const std::string& filter_error() const noexcept { return filter_.error(); }
 
  private:
   // A packet between two stages.
   struct Observation {
+    const Frame* frame;
     Packet packet;
     FlowKey key;
     std::uint64_t hash;
-    std::int64_t time_ns;
-    std::uint32_t wire_octets;
-    std::uint16_t interface;
-    std::uint8_t direction;  // 0: the source is the low end of the key
+    std::size_t direction;  // 0: the source is the low end of the key
   };
 
   [[nodiscard]] bool observe(const Frame& frame, Observation& observation);
@@ -85,7 +83,6 @@ class MeteringProcess {
   void split(std::uint32_t flow);
   void forget(std::uint32_t flow);
   void reschedule(std::uint32_t flow);
-  void finish_flow(std::uint32_t flow, std::int64_t clock_ns);
 
   MeteringOptions options_;
   std::uint16_t attention_;  // FlowState bits that make a packet's Flow need a look

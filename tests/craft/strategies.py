@@ -84,11 +84,11 @@ def settings(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "active_timeout": draw(st.sampled_from((10 * SECOND, 60 * SECOND, SECOND, 0))),
         "inactive_timeout": draw(st.sampled_from((5 * SECOND, 15 * SECOND, SECOND, 0))),
-        "tcp_linger": draw(st.sampled_from((2 * SECOND, 0, 1))),
+        "tcp_linger": draw(st.sampled_from((2 * SECOND, 0, SECOND // 1000))),
         "tcp_fin_timeout": draw(st.sampled_from((0, 2 * SECOND, 5 * SECOND))),
         "key": draw(st.sampled_from(((), (), ("vlan",), ("interface",), ("vlan", "interface")))),
         "reorder_window": draw(st.sampled_from((10 * SECOND, SECOND, 0))),
-        "max_fragments": draw(st.sampled_from((16384, 16384, 2, 1, 0))),
+        "max_fragments": draw(st.sampled_from((16384, 16384, 2, 1))),
     }
 
 

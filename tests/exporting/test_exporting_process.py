@@ -46,7 +46,7 @@ def messages_of(listening: socket.socket) -> list[bytes]:
 
 @contextmanager
 def collecting() -> Iterator[tuple[int, list[bytes]]]:
-    """A collector in a thread, with the default receive buffer: its port, and what it got, complete at the end."""
+    """A collector in a thread, with the default receive buffer: its port, and what it got by the end."""
     found: list[bytes] = []
     with receiver() as listening:
 

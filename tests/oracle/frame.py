@@ -18,13 +18,17 @@ class DiscardError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """`octets` are the captured ones, `wire_length` what the file says that the frame had."""
+    """`octets` are the captured ones, `wire_length` what the frame had: what was captured was on the wire."""
 
     time_ns: int
     octets: bytes
-    wire_length: int
+    original_length: int
     link_type: int
     interface: int
+
+    @property
+    def wire_length(self) -> int:
+        return max(self.original_length, len(self.octets))
 
     def need(self, offset: int, count: int, end: int) -> bytes:
         """The octets of a header that we cannot do without.

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from oracle.frame import DiscardError, Frame
 
 MAXIMUM_TAGS = 8
-TAGS = (0x8100, 0x88A8)
+TAGS = (0x8100, 0x88A8, 0x9100)
+"""802.1Q, 802.1ad, and what came before 802.1ad."""
+
 SNAP_OUIS = (bytes(3), bytes.fromhex("0000f8"))
 NULL_FAMILIES = {2: 4, 10: 6, 24: 6, 28: 6, 30: 6}
 """AF_INET everywhere; AF_INET6 of Linux, NetBSD and OpenBSD, FreeBSD, Darwin."""
@@ -53,9 +55,9 @@ def _type_or_length(frame: Frame, link: Link, offset: int, value: int) -> None:
 
 def _llc(frame: Frame, link: Link, offset: int) -> None:
     header = frame.need(offset, 3, frame.wire_length)
-    if header == b"\x06\x06\x03":
+    if header[:2] == b"\x06\x06":
         _ip(link, offset + 3, 4)
-    elif header == b"\xaa\xaa\x03":
+    elif header[:2] == b"\xaa\xaa":
         snap = frame.need(offset + 3, 5, frame.wire_length)
         if snap[:3] not in SNAP_OUIS:
             raise DiscardError("non_ip")
@@ -111,20 +113,25 @@ def _pppoe(frame: Frame, link: Link, offset: int) -> None:
 
 
 def _ppp_protocol(frame: Frame, link: Link, offset: int) -> None:
-    protocol = int.from_bytes(frame.need(offset, 2, frame.wire_length), "big")
+    """RFC 1661 section 6.5: a protocol whose first octet is odd is compressed to this one octet."""
+    compressed = frame.need(offset, 1, frame.wire_length)[0] & 1
+    size = 1 if compressed else 2
+    protocol = int.from_bytes(frame.need(offset, size, frame.wire_length), "big")
     if protocol == 0x0021:
-        _ip(link, offset + 2, 4)
+        _ip(link, offset + size, 4)
     elif protocol == 0x0057:
-        _ip(link, offset + 2, 6)
+        _ip(link, offset + size, 6)
     elif protocol == 0x0281:
-        _mpls(frame, link, offset + 2)
+        _mpls(frame, link, offset + size)
     else:
         raise DiscardError("non_ip")
 
 
 def _ppp(frame: Frame, link: Link) -> None:
     """RFC 1662: address and control octets, if there."""
-    framed = frame.need(0, 2, frame.wire_length) == b"\xff\x03"
+    framed = (
+        frame.need(0, 1, frame.wire_length) == b"\xff" and frame.need(0, 2, frame.wire_length) == b"\xff\x03"
+    )
     _ppp_protocol(frame, link, 2 if framed else 0)
 
 
@@ -132,14 +139,22 @@ def _sll(frame: Frame, link: Link) -> None:
     header = frame.need(0, 16, frame.wire_length)
     if int.from_bytes(header[4:6], "big") == 6:
         link.source_mac_address = header[6:12]
-    _ethertype(frame, link, 16, int.from_bytes(header[14:16], "big"))
+    _cooked_protocol(frame, link, 16, int.from_bytes(header[14:16], "big"))
 
 
 def _sll2(frame: Frame, link: Link) -> None:
     header = frame.need(0, 20, frame.wire_length)
     if header[11] == 6:
         link.source_mac_address = header[12:18]
-    _ethertype(frame, link, 20, int.from_bytes(header[:2], "big"))
+    _cooked_protocol(frame, link, 20, int.from_bytes(header[:2], "big"))
+
+
+def _cooked_protocol(frame: Frame, link: Link, offset: int, protocol: int) -> None:
+    """An ethertype, or one of Linux's own numbers, of which only 4 (LLC follows) can lead to IP."""
+    if protocol == 4:
+        _llc(frame, link, offset)
+    else:
+        _ethertype(frame, link, offset, protocol)
 
 
 def _null(frame: Frame, link: Link) -> None:
@@ -162,10 +177,9 @@ def _family(link: Link, family: int) -> None:
 
 
 def _raw(frame: Frame, link: Link) -> None:
+    """What does not say that it is IPv6 is read as IPv4, whose version must then be right."""
     version = frame.need(0, 1, frame.wire_length)[0] >> 4
-    if version not in (4, 6):
-        raise DiscardError("malformed")
-    _ip(link, 0, version)
+    _ip(link, 0, 6 if version == 6 else 4)
 
 
 def _ip(link: Link, offset: int, version: int) -> None:
@@ -177,6 +191,7 @@ DECODERS: dict[int, Callable[[Frame, Link], None]] = {
     1: _ethernet,
     9: _ppp,
     12: _raw,
+    14: _raw,
     50: _ppp,
     101: _raw,
     108: _loop,
@@ -185,4 +200,4 @@ DECODERS: dict[int, Callable[[Frame, Link], None]] = {
     229: lambda frame, link: _ip(link, 0, 6),
     276: _sll2,
 }
-"""By LINKTYPE of the capture file; 12 is the number of DLT_RAW itself, which old files hold."""
+"""By LINKTYPE of the capture file; 12 and 14 are numbers of DLT_RAW itself, which old files hold."""

@@ -94,10 +94,10 @@ class _Chain:
         self.length_known = payload_length != 0
         self.offset, self.protocol = start + 40, next_header
         self.fragment: Fragment | None = None
-        for _ in range(MAXIMUM_EXTENSION_HEADERS):
+        for number in range(MAXIMUM_EXTENSION_HEADERS):
             if not self._at_extension_header:
                 break
-            self._skip_header()
+            self._skip_header(is_first=number == 0)
 
     @property
     def _at_extension_header(self) -> bool:
@@ -115,11 +115,12 @@ class _Chain:
         """
         return not self._is_later_fragment and self.protocol not in EXTENSION_HEADERS
 
-    def _skip_header(self) -> None:
+    def _skip_header(self, *, is_first: bool) -> None:
         head = self.frame.need(self.offset, 8, self.end)
         length = {FRAGMENT: 8, AH: (head[1] + 2) * 4}.get(self.protocol, (head[1] + 1) * 8)
         header = self.frame.need(self.offset, length, self.end)
-        if self.protocol == HOP_BY_HOP and not self.length_known:
+        # RFC 8200 section 4.1: hop-by-hop options stand directly behind the IPv6 header or mean nothing.
+        if self.protocol == HOP_BY_HOP and is_first and not self.length_known:
             self._read_jumbo(header)
         elif self.protocol == FRAGMENT:
             self._read_fragment(header)

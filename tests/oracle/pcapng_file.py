@@ -48,7 +48,10 @@ def read_pcapng(path: Path, octets: bytes, warnings: list[str]) -> Iterator[Fram
                 order, interfaces = BYTE_ORDERS.get(octets[at + 8 : at + 12], ""), []
             if not order:
                 raise _BrokenError("a section has no byte order")
-            kind, body, at = _block(octets, at, order)
+            kind, body, after = _block(octets, at, order)
+            if octets[at : at + 4] == SECTION_HEADER and body[4:6] != struct.pack(order + "H", 1):
+                raise _BrokenError("a section has an unknown version")
+            at = after
             if kind == INTERFACE_DESCRIPTION:
                 interfaces.append(_interface(body, order))
             elif kind in (PACKET, SIMPLE_PACKET, ENHANCED_PACKET):

@@ -74,7 +74,7 @@ std::uint32_t FlowCache::find(const FlowKey& key, std::uint64_t hash) const noex
     const auto& bucket = buckets_[index];
     for (auto found = matches(bucket, tag); found != 0; found &= found - 1) {
       const auto flow = bucket.flows[static_cast<std::size_t>(std::countr_zero(found))];
-      if (hot_[flow].key == key) [[likely]] {
+      if (hot_[flow].has_key(key)) [[likely]] {
         return flow;
       }
     }
@@ -116,13 +116,13 @@ std::uint32_t FlowCache::insert(const FlowKey& key, std::uint64_t hash) noexcept
   bucket.tags[place] = tag_of(hash);
   bucket.flows[place] = flow;
   buckets_[home].away = static_cast<std::uint16_t>(buckets_[home].away + (index != home));
-  hot_[flow].key = key;
+  hot_[flow].set_key(key);
   ++size_;
   return flow;
 }
 
 void FlowCache::erase(std::uint32_t flow) noexcept {
-  const auto hash = this->hash(hot_[flow].key);
+  const auto hash = this->hash(hot_[flow].key());
   const auto tag = tag_of(hash);
   const auto home = home_of(hash);
   auto index = home;
@@ -132,6 +132,7 @@ void FlowCache::erase(std::uint32_t flow) noexcept {
       const auto place = static_cast<std::size_t>(std::countr_zero(found));
       if (bucket.flows[place] == flow) {
         bucket.tags[place] = 0;
+        hot_[flow].release();
         buckets_[home].away = static_cast<std::uint16_t>(buckets_[home].away - (index != home));
         std::memcpy(&cold_[flow], &free_, sizeof free_);
         free_ = flow;
@@ -140,6 +141,15 @@ void FlowCache::erase(std::uint32_t flow) noexcept {
       }
     }
   }
+}
+
+void FlowCache::clear() noexcept {
+  buckets_.clear();
+  hot_.clear();
+  cold_.clear();
+  size_ = 0;
+  fresh_ = 0;
+  free_ = kNone;
 }
 
 std::array<std::uint32_t, 10> FlowCache::chain_of(std::uint64_t hash) const noexcept {

@@ -53,17 +53,18 @@ class FlowCache {
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
   [[nodiscard]] std::uint32_t capacity() const noexcept { return capacity_; }
 
-  // Calls visit(flow) for every Flow, in the order of the index; visit may erase that Flow.
+  // Calls visit(flow) for every Flow, in the order of memory; visit must not insert or erase.
   template <typename Visitor>
-  void for_each(Visitor&& visit) {
-    for (std::uint32_t bucket = 0; bucket < buckets_count_; ++bucket) {
-      for (std::size_t place = 0; place < kPlaces; ++place) {
-        if (buckets_[bucket].tags[place] != 0) {
-          visit(buckets_[bucket].flows[place]);
-        }
+  void for_each(Visitor&& visit) const {
+    for (std::uint32_t flow = 0; flow < fresh_; ++flow) {
+      if (hot_[flow].in_use()) {
+        visit(flow);
       }
     }
   }
+
+  // Forgets every Flow, and gives the memory back.
+  void clear() noexcept;
 
  private:
   static constexpr std::size_t kPlaces = 10;

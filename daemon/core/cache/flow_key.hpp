@@ -4,50 +4,48 @@
 
 #include <array>
 #include <bit>
+#include <compare>
 #include <cstdint>
-#include <cstring>
 
 namespace spanflow {
 
 static_assert(std::endian::native == std::endian::little, "keys, hashes and hand-over assume little endian");
 
-// 16 octets in wire order; an IPv4 address is ::ffff:a.b.c.d.
-using Address = std::array<std::uint8_t, 16>;
+// 16 octets in wire order; an IPv4 address is ::ffff:a.b.c.d. Whole words: octets that are stored one by one and loaded
+// together stall the processor.
+struct Address {
+  std::array<std::uint64_t, 2> words{};
+
+  // `octets`: the four octets as they lie on the wire, loaded as one number.
+  [[nodiscard]] static Address mapped(std::uint32_t octets) noexcept {
+    return Address{{0, std::uint64_t{octets} << 32 | 0xffff0000U}};
+  }
+  auto operator<=>(const Address&) const noexcept = default;
+};
+static_assert(sizeof(Address) == 16);
 
 // (a, b) and (b, a) give the same key: `low` and `high` are the two ends in one fixed order.
 struct FlowKey {
-  Address low{};
-  Address high{};
-  std::uint16_t low_port = 0;
-  std::uint16_t high_port = 0;
-  std::uint8_t protocol = 0;
-  std::uint8_t version = 0;
-  std::uint16_t vlan = 0;       // 0 unless the key is extended by `vlan`
-  std::uint16_t interface = 0;  // 0 unless the key is extended by `interface`
+  Address low;
+  Address high;
+  std::uint64_t ports_and_more = 0;  // low port 16 | high port 16 | protocol 8 | IP version 8 | VLAN 16, from bit 0 on
+  std::uint16_t interface = 0;       // 0 unless the key is extended by `interface`
 
-  bool operator==(const FlowKey& other) const noexcept;
+  // vlan: 0 unless the key is extended by `vlan`.
+  static std::uint64_t pack(std::uint16_t low_port, std::uint16_t high_port, std::uint8_t protocol,
+                            std::uint8_t version, std::uint16_t vlan) noexcept {
+    return std::uint64_t{low_port} | std::uint64_t{high_port} << 16 | std::uint64_t{protocol} << 32 |
+           std::uint64_t{version} << 40 | std::uint64_t{vlan} << 48;
+  }
+  [[nodiscard]] std::uint16_t low_port() const noexcept { return static_cast<std::uint16_t>(ports_and_more); }
+  [[nodiscard]] std::uint16_t high_port() const noexcept { return static_cast<std::uint16_t>(ports_and_more >> 16); }
+  [[nodiscard]] std::uint8_t protocol() const noexcept { return static_cast<std::uint8_t>(ports_and_more >> 32); }
+  [[nodiscard]] std::uint8_t version() const noexcept { return static_cast<std::uint8_t>(ports_and_more >> 40); }
 };
-static_assert(sizeof(FlowKey) == 42 && alignof(FlowKey) == 2);
 
-namespace hashing {
-
-inline std::uint64_t word(const void* octets, std::size_t index) noexcept {
-  std::uint64_t value;
-  std::memcpy(&value, static_cast<const std::uint8_t*>(octets) + index * 8, sizeof value);
-  return value;
-}
 inline std::uint64_t multiply_mix(std::uint64_t a, std::uint64_t b) noexcept {
   const auto product = static_cast<unsigned __int128>(a) * b;
   return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-}  // namespace hashing
-
-inline bool FlowKey::operator==(const FlowKey& other) const noexcept {
-  using hashing::word;
-  return ((word(this, 0) ^ word(&other, 0)) | (word(this, 1) ^ word(&other, 1)) | (word(this, 2) ^ word(&other, 2)) |
-          (word(this, 3) ^ word(&other, 3)) | (word(this, 4) ^ word(&other, 4)) |
-          static_cast<std::uint64_t>(interface ^ other.interface)) == 0;
 }
 
 // Secret operands, drawn at random at start: who sends packets cannot choose the bucket that they fall into.
@@ -56,12 +54,10 @@ struct HashSecret {
 };
 
 inline std::uint64_t hash_key(const FlowKey& key, const HashSecret& secret) noexcept {
-  using hashing::multiply_mix;
-  using hashing::word;
   const auto& s = secret.words;
-  const auto addresses = multiply_mix(word(&key, 0) ^ s[0], word(&key, 1) ^ s[1]) ^
-                         multiply_mix(word(&key, 2) ^ s[2], word(&key, 3) ^ s[3]);
-  return multiply_mix(addresses ^ s[4], word(&key, 4) ^ s[5] ^ (static_cast<std::uint64_t>(key.interface) << 48));
+  const auto addresses = multiply_mix(key.low.words[0] ^ s[0], key.low.words[1] ^ s[1]) ^
+                         multiply_mix(key.high.words[0] ^ s[2], key.high.words[1] ^ s[3]);
+  return multiply_mix(addresses ^ s[4], key.ports_and_more ^ s[5] ^ std::uint64_t{key.interface} << 48);
 }
 
 // flowId (148): unkeyed, so that it is the same for any worker count, seed, run and host (semantics §9).
@@ -69,7 +65,7 @@ inline std::uint64_t flow_id(const FlowKey& key, std::int64_t first_ns) noexcept
   constexpr HashSecret kPublic{{0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89,
                                 0x452821e638d01377, 0xbe5466cf34e90c6c}};
   constexpr std::uint64_t kTime = 0xc0ac29b7c97c50dd;
-  return hashing::multiply_mix(hash_key(key, kPublic) ^ kTime, static_cast<std::uint64_t>(first_ns) ^ kPublic.words[0]);
+  return multiply_mix(hash_key(key, kPublic) ^ kTime, static_cast<std::uint64_t>(first_ns) ^ kPublic.words[0]);
 }
 
 }  // namespace spanflow

@@ -82,12 +82,34 @@ static_assert(sizeof(DirectionState) == 64);
 
 // Directions are in key order, [0] from low to high: the line to prefetch is known before the record is read.
 struct alignas(64) HotFlow {
-  FlowKey key;
+  Address low;
+  Address high;
+  std::uint64_t ports_and_more;  // the key, as in FlowKey
+  std::uint16_t interface;
   std::uint16_t state;
   std::uint32_t first_coarse;  // of the record's first time stamp (kCoarseShift); never later than it
   std::int64_t last_ns;        // of the Flow
   double both_gap_sum_squares;
   std::array<DirectionState, 2> directions;
+
+  [[nodiscard]] FlowKey key() const noexcept {
+    return FlowKey{.low = low, .high = high, .ports_and_more = ports_and_more, .interface = interface};
+  }
+  void set_key(const FlowKey& key) noexcept {
+    low = key.low;
+    high = key.high;
+    ports_and_more = key.ports_and_more;
+    interface = key.interface;
+  }
+  // Every key has an IP version.
+  [[nodiscard]] bool in_use() const noexcept { return ports_and_more != 0; }
+  void release() noexcept { ports_and_more = 0; }
+  // One branch for all of it.
+  [[nodiscard]] bool has_key(const FlowKey& key) const noexcept {
+    return ((low.words[0] ^ key.low.words[0]) | (low.words[1] ^ key.low.words[1]) | (high.words[0] ^ key.high.words[0]) |
+            (high.words[1] ^ key.high.words[1]) | (ports_and_more ^ key.ports_and_more) |
+            static_cast<std::uint64_t>(interface ^ key.interface)) == 0;
+  }
 };
 static_assert(offsetof(HotFlow, directions) == 64 && sizeof(HotFlow) == 192);
 

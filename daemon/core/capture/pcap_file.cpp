@@ -44,22 +44,20 @@ void PcapFile::read_header() {
   stream_->consume(kFileHeader);
 }
 
-bool PcapFile::record_is_there(bool may_read) {
-  if (stream_->available() < record_header_octets_ && (!may_read || !stream_->fill(record_header_octets_))) {
+// Reads on until the record at which the stream stands is whole in the buffer.
+bool PcapFile::read_record() {
+  if (!stream_->fill(record_header_octets_)) {
     return false;
   }
   const std::size_t captured = order_.u32(stream_->data() + 8);
   if (captured > ByteStream::kLargestRecord - record_header_octets_) {
-    if (may_read) {
-      problem_ =
-          Problem{.kind = Problem::Kind::damaged,
-                  .text = "record " + std::to_string(records_ + 1) + " at octet " + std::to_string(stream_->offset()) +
-                          " claims " + std::to_string(captured) + " octets; what came before it is metered"};
-    }
+    problem_ = Problem{.kind = Problem::Kind::damaged,
+                       .text = "record " + std::to_string(records_ + 1) + " at octet " +
+                               std::to_string(stream_->offset()) + " claims " + std::to_string(captured) +
+                               " octets; what came before it is metered"};
     return false;
   }
-  const auto whole = record_header_octets_ + captured;
-  return stream_->available() >= whole || (may_read && stream_->fill(whole));
+  return stream_->fill(record_header_octets_ + captured);
 }
 
 void PcapFile::end_of_input() {
@@ -75,24 +73,44 @@ void PcapFile::end_of_input() {
   }
 }
 
-std::size_t PcapFile::next(std::span<Frame> frames) {
+// Frames of the whole records in the buffer.
+std::size_t PcapFile::take_records(std::span<Frame> frames) {
+  const auto header = record_header_octets_;
+  const auto* record = stream_->data();
+  auto left = stream_->available();
   std::size_t count = 0;
-  while (!problem_ && count < frames.size() && record_is_there(count == 0)) {
-    const auto* record = stream_->data();
-    const auto captured = order_.u32(record + 8);
-    frames[count++] = Frame{.data = record + record_header_octets_,
-                            .captured_octets = captured,
-                            .wire_octets = std::max(order_.u32(record + 12), captured),
-                            .time_ns = std::int64_t{order_.u32(record)} * 1'000'000'000 +
-                                       std::int64_t{order_.u32(record + 4)} * ns_per_fraction_,
-                            .link_type = link_type_};
-    stream_->consume(record_header_octets_ + captured);
-    ++records_;
+  while (count < frames.size() && left >= header) {
+    const std::size_t captured = order_.u32(record + 8);
+    if (left - header < captured) {
+      break;
+    }
+    frames[count++] =
+        Frame{.data = record + header,
+              .captured_octets = static_cast<std::uint32_t>(captured),
+              .wire_octets = std::max(order_.u32(record + 12), static_cast<std::uint32_t>(captured)),
+              .time_ns = std::int64_t{order_.u32(record)} * 1'000'000'000 +
+                         std::int64_t{order_.u32(record + 4)} * ns_per_fraction_,
+              .link_type = link_type_};
+    record += header + captured;
+    left -= header + captured;
   }
-  if (count == 0) {
-    end_of_input();
-  }
+  stream_->consume(stream_->available() - left);
+  records_ += count;
   return count;
+}
+
+std::size_t PcapFile::next(std::span<Frame> frames) {
+  if (problem_) {
+    return 0;
+  }
+  if (const auto count = take_records(frames); count != 0) {
+    return count;
+  }
+  if (!read_record()) {
+    end_of_input();
+    return 0;
+  }
+  return take_records(frames);
 }
 
 }  // namespace spanflow

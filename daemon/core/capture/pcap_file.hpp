@@ -23,8 +23,8 @@ class PcapFile final : public Source {
 
  private:
   void read_header();
-  // Is a whole record in the buffer? Else reads on, if that is allowed.
-  [[nodiscard]] bool record_is_there(bool may_read);
+  [[nodiscard]] std::size_t take_records(std::span<Frame> frames);
+  [[nodiscard]] bool read_record();
   void end_of_input();
 
   std::unique_ptr<ByteStream> stream_;

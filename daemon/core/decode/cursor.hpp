@@ -34,6 +34,14 @@ class Header {
     std::memcpy(&value, data_ + Offset, sizeof value);
     return __builtin_bswap32(value);
   }
+  // Octets as they lie on the wire, loaded as one number.
+  template <typename Number, std::size_t Offset>
+  [[nodiscard]] Number raw() const noexcept {
+    static_assert(Offset + sizeof(Number) <= N);
+    Number value;
+    std::memcpy(&value, data_ + Offset, sizeof value);
+    return value;
+  }
   // Copies Count octets from Offset, in the order of the wire.
   template <std::size_t Offset, std::size_t Count>
   void copy(void* target) const noexcept {

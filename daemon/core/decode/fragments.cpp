@@ -9,12 +9,12 @@ FragmentTable::FragmentTable(std::uint32_t entries, bool vlan_in_key, const Hash
     : vlan_in_key_(vlan_in_key), secret_(secret), ring_(std::max(entries, 1U)), buckets_(ring_.size(), kNone) {}
 
 std::uint32_t FragmentTable::bucket_of(const Packet& packet) const noexcept {
-  FlowKey key;
-  key.low = packet.source;
-  key.high = packet.destination;
-  key.low_port = static_cast<std::uint16_t>(packet.identification);
-  key.high_port = static_cast<std::uint16_t>(packet.identification >> 16);
-  key.protocol = packet.fragment_protocol;
+  const auto identification = packet.identification;
+  const FlowKey key{.low = packet.source,
+                    .high = packet.destination,
+                    .ports_and_more = FlowKey::pack(static_cast<std::uint16_t>(identification),
+                                                    static_cast<std::uint16_t>(identification >> 16),
+                                                    packet.fragment_protocol, packet.version, 0)};
   return static_cast<std::uint32_t>((hash_key(key, secret_) >> 32) * buckets_.size() >> 32);
 }
 

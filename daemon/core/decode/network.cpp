@@ -16,13 +16,6 @@ struct NextHeader {
 constexpr int kMaxExtensionHeaders = 16;
 constexpr std::uint32_t kIpv6HeaderOctets = 40;
 
-template <std::size_t Offset, std::size_t N>
-Address mapped_address(const Header<N>& header) noexcept {
-  Address address{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  header.template copy<Offset, 4>(address.data() + 12);
-  return address;
-}
-
 Discard decode_ipv4(Cursor& cursor, Packet& packet) noexcept {
   const auto on_the_wire = cursor.claimed();
   const auto header = cursor.peek<20>();
@@ -46,8 +39,8 @@ Discard decode_ipv4(Cursor& cursor, Packet& packet) noexcept {
   packet.class_of_service = header.u8<1>();
   packet.ttl = header.u8<8>();
   packet.protocol = header.u8<9>();
-  packet.source = mapped_address<12>(header);
-  packet.destination = mapped_address<16>(header);
+  packet.source = Address::mapped(header.raw<std::uint32_t, 12>());
+  packet.destination = Address::mapped(header.raw<std::uint32_t, 16>());
 
   const auto fragment = header.be16<6>();
   packet.later_fragment = (fragment & 0x1fff) != 0;
@@ -141,8 +134,8 @@ Discard decode_ipv6(Cursor& cursor, Packet& packet) noexcept {
   packet.class_of_service = static_cast<std::uint8_t>(header.be16<0>() >> 4);
   packet.protocol = header.u8<6>();
   packet.ttl = header.u8<7>();
-  header.copy<8, 16>(packet.source.data());
-  header.copy<24, 16>(packet.destination.data());
+  packet.source = Address{{header.raw<std::uint64_t, 8>(), header.raw<std::uint64_t, 16>()}};
+  packet.destination = Address{{header.raw<std::uint64_t, 24>(), header.raw<std::uint64_t, 32>()}};
 
   std::uint64_t payload_octets = header.be16<4>();
   if (payload_octets == 0) [[unlikely]] {

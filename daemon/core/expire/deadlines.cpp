@@ -8,9 +8,15 @@ namespace spanflow {
 
 DeadlineWheel::DeadlineWheel(std::uint32_t flows, bool preallocate)
     : flows_(flows), links_(std::size_t{flows} + kSlots, preallocate) {
+  clear();
+}
+
+void DeadlineWheel::clear() noexcept {
   for (std::uint32_t slot = 0; slot < kSlots; ++slot) {
     links_[flows_ + slot] = Link{.next = flows_ + slot, .previous = flows_ + slot};
   }
+  marks_ = {};
+  started_ = false;
 }
 
 void DeadlineWheel::start(std::int64_t clock_ns) noexcept {

@@ -42,6 +42,9 @@ class DeadlineWheel {
   };
   [[nodiscard]] Next next() noexcept;
 
+  // Forgets every Flow. Not started any more.
+  void clear() noexcept;
+
  private:
   struct Link {
     std::uint32_t next;

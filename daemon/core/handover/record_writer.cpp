@@ -51,9 +51,10 @@ RecordWriter::RecordWriter(std::shared_ptr<BatchPool> pool, BatchQueue& queue, B
     : pool_(std::move(pool)), queue_(queue), when_full_(when_full), worker_(worker), counters_(counters) {}
 
 void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail) {
-  auto& batch = flow.key.version == 4 ? ipv4_ : ipv6_;
+  const auto key = flow.key();
+  auto& batch = key.version() == 4 ? ipv4_ : ipv6_;
   if (batch == nullptr) {
-    batch = pool_->take(flow.key.version);
+    batch = pool_->take(key.version());
   }
   const auto content = content_of(flow);
   auto& record = batch->append(content);
@@ -62,11 +63,10 @@ void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail de
   counters_.ended[static_cast<std::size_t>(detail)] += 1;
 
   const std::size_t forward = (flow.state & FlowState::initiator_is_high) != 0 ? 1 : 0;
-  const auto& key = flow.key;
   record.source_address = forward == 0 ? key.low : key.high;
   record.destination_address = forward == 0 ? key.high : key.low;
-  record.source_transport_port = forward == 0 ? key.low_port : key.high_port;
-  record.destination_transport_port = forward == 0 ? key.high_port : key.low_port;
+  record.source_transport_port = forward == 0 ? key.low_port() : key.high_port();
+  record.destination_transport_port = forward == 0 ? key.high_port() : key.low_port();
   write_direction(record.forward, flow, cold, forward);
   write_direction(record.reverse, flow, cold, 1 - forward);
   record.flow_id = flow_id(key, cold.flow_first_ns);
@@ -77,8 +77,8 @@ void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail de
   record.gap_sum_squares = flow.both_gap_sum_squares;
   record.gap_min_ns = smallest_gap(std::min(low.both_gap_min_ns, high.both_gap_min_ns));
   record.gap_max_ns = std::max(low.both_gap_max_ns, high.both_gap_max_ns);
-  record.protocol_identifier = key.protocol;
-  record.ip_version = key.version;
+  record.protocol_identifier = key.protocol();
+  record.ip_version = key.version();
   record.flow_end_reason = flow_end_reason(detail);
   record.end_detail = detail;
   record.flags = (flow.state & FlowState::continuation) != 0 ? FlowRecord::flag_continuation : std::uint8_t{0};

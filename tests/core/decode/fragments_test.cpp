@@ -11,8 +11,8 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 
 Packet fragment(std::uint32_t identification, std::uint16_t port, std::uint16_t vlan = 0) {
   Packet packet;
-  packet.source[15] = 1;
-  packet.destination[15] = 2;
+  packet.source = Address::mapped(1);
+  packet.destination = Address::mapped(2);
   packet.protocol = packet.fragment_protocol = 17;
   packet.identification = identification;
   packet.source_port = port;

@@ -59,7 +59,7 @@ TEST_CASE("IPv4: everything a Flow needs") {
   CHECK(packet.source_port == 0x0050);
   CHECK(packet.destination_port == 0xc000);
   CHECK(packet.tcp_flags == 0x012);
-  CHECK(packet.source == Address{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, 1});
+  CHECK(packet.source == Address::mapped(0x0100000a));
 }
 
 TEST_CASE("IPv4: lengths") {

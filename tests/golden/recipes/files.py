@@ -125,6 +125,20 @@ def pcapng_other_blocks() -> Recipe:
     return Recipe(parts + others + _capture().pcapng([Interface(name="any")]), ".pcapng")
 
 
+def pcapng_unknown_version() -> Recipe:
+    """A later section of another major version ends the file, with a warning."""
+    later = bytearray(_capture().pcapng())
+    later[12] = 2
+    return Recipe(_capture().pcapng() + bytes(later), ".pcapng")
+
+
+def pcap_captured_more_than_the_wire() -> Recipe:
+    """A record that claims fewer octets on the wire (10) than were captured (54): those captured were there."""
+    capture = _capture()
+    capture.frames[0] = capture.frames[0]._replace(wire_length=10)
+    return Recipe(capture.pcap())
+
+
 def pcapng_truncated() -> Recipe:
     """The last block is cut: what was before it counts, with a warning."""
     return Recipe(_capture().pcapng()[:-4], ".pcapng")

@@ -45,6 +45,12 @@ def link_vlan() -> Recipe:
     return _exchange(lambda packet: link.ethernet(packet, tags=[Tag(100, priority=5)]))
 
 
+def link_vlan_9100() -> Recipe:
+    """QinQ as it was before 802.1ad."""
+    packet = V4.packet(">", V4.udp(">"))
+    return of_frames(link.ethernet(packet, tags=[Tag(200, 0x9100), Tag(100)]))
+
+
 def link_qinq() -> Recipe:
     """802.1ad outside, 802.1Q inside: vlanId is the outer one."""
     return _exchange(lambda packet: link.ethernet(packet, tags=[Tag(200, link.SERVICE_VLAN), Tag(100)]))
@@ -84,13 +90,15 @@ def link_pppoe() -> Recipe:
 
 
 def link_sll() -> Recipe:
-    """Linux cooked v1: the source MAC address when it has 6 octets, no destination; VLAN tags may follow."""
+    """Linux cooked v1: the source MAC address when it has 6 octets, no destination; VLAN tags or LLC may follow."""
     packets = [pair.packet(side, pair.udp(side, bytes(30))) for pair in (V4, V6) for side in "><"]
     return of_frames(
         link.sll(packets[0]),
         link.sll(packets[1], address=bytes(range(8)), packet_type=4),
         link.sll(packets[2]),
         link.sll(b"\x00\x05\x86\xdd" + packets[3], ethertype=link.VLAN, packet_type=4),
+        link.sll(link.snap(packets[0]), ethertype=4),
+        link.sll(packets[0], ethertype=1),
         link.sll(bytes(28), ethertype=link.ARP),
         link_type=link.SLL,
     )
@@ -151,7 +159,7 @@ def link_loop() -> Recipe:
 
 
 def link_ppp() -> Recipe:
-    """PPP with and without address and control octets; LCP is non_ip."""
+    """PPP with and without address and control octets, whole and compressed protocol numbers; LCP is non_ip."""
     v4, v6 = (pair.packet(">", pair.udp(">", bytes(30))) for pair in (V4, V6))
     return of_frames(
         link.ppp(v4),
@@ -159,6 +167,8 @@ def link_ppp() -> Recipe:
         link.ppp(v6),
         link.ppp(v6, framed=True),
         link.ppp(link.mpls(v6, [40, 41]), protocol=link.PPP_MPLS),
+        b"\x21" + v4,
+        b"\xff\x03\x57" + v6,
         link.ppp(bytes.fromhex("01010004"), framed=True, protocol=link.PPP_LCP),
         link_type=link.PPP,
     )

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Collectors that are not ours as child processes, fed by an ExportingProcess over loopback."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from ipaddress import ip_address
+
+from exporting.flow_batches import Flow, batch_of
+from spanflow.config.schema import Collector, Export
+from spanflow.exporting.process import ExportingProcess
+from spanflow.exporting.receiver_queue import look_into_proc
+from spanflow.exporting.transport.interface import LocalFlow
+
+TIMEOUT_S = 60.0
+POLL_S = 0.005
+LOCAL = ip_address("127.0.0.1")
+
+
+def free_port() -> int:
+    """A UDP port on which nobody listens."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probing:
+        probing.bind(("127.0.0.1", 0))
+        port: int = probing.getsockname()[1]
+    return port
+
+
+def send_to(port: int, *batches: Sequence[Flow], biflow: bool = False) -> None:
+    """Export the Flows (each sequence of one IP version); returns when the collector has read everything."""
+    collector = Collector(host="127.0.0.1", port=port, biflow=biflow)
+    process = ExportingProcess(collector, Export(), domain=7, offline=True)
+    process.start()
+    for flows in batches:
+        assert process.offer(batch_of(*flows), wait=True)
+    assert process.drain(TIMEOUT_S)
+    flow = process.local_flow()
+    assert flow is not None
+    wait_for(lambda: _backlog(flow) == 0, "the collector to read")
+    process.stop()
+    assert process.counters().refusals == 0
+
+
+@contextmanager
+def collector_running(command: Sequence[str], port: int, *, says: str = "") -> Iterator[list[str]]:
+    """A collector from the moment that it listens and says this; ended by SIGINT.
+
+    Gives the lines that it prints; they are complete at the end.
+    """
+    output: list[str] = []
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert child.stdout is not None
+    reading = threading.Thread(target=output.extend, args=(child.stdout,), daemon=True)
+    reading.start()
+    listening = LocalFlow(LOCAL, 0, LOCAL, port)
+
+    def is_ready() -> bool:
+        return _backlog(listening) is not None and any(says in line for line in ["", *output])
+
+    try:
+        wait_for(lambda: is_ready() or child.poll() is not None, f"{command[0]} to be ready")
+        assert child.poll() is None, output
+        yield output
+        child.send_signal(signal.SIGINT)
+        child.wait(TIMEOUT_S)
+        reading.join(TIMEOUT_S)
+    finally:
+        child.kill()
+        child.wait()
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Return as soon as a condition of another process holds; give up after TIMEOUT_S."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(POLL_S)
+
+
+def _backlog(flow: LocalFlow) -> int | None:
+    queue = look_into_proc(flow)
+    return None if queue is None else queue.backlog

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nfacctd (pmacct) receives what we send: every field that it has."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, Values, biflow_of, uniflows_of
+from exporting.running_collector import collector_running, free_port, send_to, wait_for
+
+pytestmark = pytest.mark.skipif(shutil.which("nfacctd") is None, reason="needs pmacct")
+
+# tcpflags are left out: this version reads one octet of tcpControlBits, the upper one of our two.
+CONFIGURATION = """
+daemonize: false
+nfacctd_ip: 127.0.0.1
+nfacctd_port: {port}
+nfacctd_time_new: true
+nfacctd_renormalize: true
+print_num_protos: true
+timestamps_since_epoch: true
+plugins: print[all]
+aggregate[all]: src_host,dst_host,src_port,dst_port,proto,tos,src_mac,dst_mac,vlan,in_iface,out_iface,\
+timestamp_start,timestamp_end,sampling_rate
+print_output[all]: json
+print_output_file[all]: {output}
+print_output_file_append[all]: true
+print_refresh_time[all]: 1
+"""
+
+
+def collected(tmp_path: Path, *, biflow: bool, count: int) -> list[dict[str, Any]]:
+    """All Flows as nfacctd prints them, as soon as there are so many."""
+    port, output = free_port(), tmp_path / "flows.json"
+    configuration = tmp_path / "nfacctd.conf"
+    configuration.write_text(CONFIGURATION.format(port=port, output=output))
+    # What it receives before its plugin is up may never be printed.
+    with collector_running(["nfacctd", "-f", str(configuration)], port, says="setting object handlers"):
+        send_to(port, IPV4_FLOWS, IPV6_FLOWS, biflow=biflow)
+        wait_for(lambda: output.exists() and output.read_text().count("\n") >= count, "nfacctd to print")
+    return [json.loads(line) for line in output.read_text().splitlines()]
+
+
+def expected(values: Values) -> dict[str, Any]:
+    """What nfacctd has to show for one of our Data Records."""
+    version = values["ipVersion"]
+    return {
+        "event_type": "purge",
+        "ip_src": values[f"sourceIPv{version}Address"],
+        "ip_dst": values[f"destinationIPv{version}Address"],
+        "port_src": values["sourceTransportPort"],
+        "port_dst": values["destinationTransportPort"],
+        "ip_proto": str(values["protocolIdentifier"]),
+        "tos": values["ipClassOfService"],
+        "mac_src": values["sourceMacAddress"],
+        "mac_dst": values["destinationMacAddress"],
+        "vlan": values["vlanId"],
+        "iface_in": values["ingressInterface"],
+        "iface_out": values["egressInterface"],
+        "timestamp_start": seconds(values["flowStartMilliseconds"]),
+        "timestamp_end": seconds(values["flowEndMilliseconds"]),
+        "packets": values["packetDeltaCount"],
+        "bytes": values["octetDeltaCount"],
+        # Announced, and multiplied with: packets and bytes would be wrong otherwise.
+        "sampling_rate": 1,
+    }
+
+
+def seconds(milliseconds: int) -> str:
+    return f"{milliseconds // 1000}.{milliseconds % 1000:03}000"
+
+
+def by_flow(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(records, key=lambda record: (record["ip_src"], record["ip_dst"]))
+
+
+@pytest.mark.parametrize("biflow", [False, True], ids=["uniflow", "biflow"])
+def test_nfacctd_shows_every_field(biflow: bool, tmp_path: Path) -> None:
+    flows = IPV4_FLOWS + IPV6_FLOWS
+    if biflow:
+        # Of a Biflow it shows the forward half.
+        sent = [biflow_of(flow) for flow in flows]
+    else:
+        sent = [values for flow in flows for values in uniflows_of(flow)]
+    printed = collected(tmp_path, biflow=biflow, count=len(sent))
+    assert by_flow(printed) == by_flow([expected(values) for values in sent])

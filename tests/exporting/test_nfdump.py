@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""nfcapd receives what we send, and nfdump shows it: every field that it has."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, Flow, Values, biflow_of, uniflows_of
+from exporting.running_collector import TIMEOUT_S, collector_running, free_port, send_to
+
+pytestmark = pytest.mark.skipif(shutil.which("nfcapd") is None, reason="needs nfdump")
+
+Shown = dict[str, str]
+
+
+def collected(tmp_path: Path, *, biflow: bool) -> tuple[list[Shown], str]:
+    """All Flows as `nfdump -o raw` shows them, by its labels; and what it says about the exporter."""
+    port = free_port()
+    command = ["nfcapd", "-b", "127.0.0.1", "-p", str(port), "-w", str(tmp_path), "-t", "3600"]
+    with collector_running(command, port):
+        send_to(port, IPV4_FLOWS, IPV6_FLOWS, biflow=biflow)
+    (file,) = tmp_path.glob("nfcapd.2*")
+    records = nfdump("-q", "-r", str(file), "-o", "raw").split("Flow Record:")[1:]
+    shown = [
+        {
+            key.strip(): value.strip()
+            for key, _, value in (line.partition("=") for line in record.splitlines())
+        }
+        for record in records
+    ]
+    return shown, nfdump("-E", str(file))
+
+
+def nfdump(*arguments: str) -> str:
+    done = subprocess.run(
+        ["nfdump", *arguments], capture_output=True, text=True, timeout=TIMEOUT_S, check=True
+    )
+    return done.stdout
+
+
+def label(shown: Shown) -> Values:
+    """What nfdump shows, by our element names."""
+    values: Values = {
+        "flowStartMilliseconds": first_number(shown["first"]),
+        "flowEndMilliseconds": first_number(shown["last"]),
+        "protocolIdentifier": first_number(shown["proto"]),
+        "tcpControlBits": int(shown["tcp flags"].split()[0], 16),
+        "packetDeltaCount": first_number(shown["in packets"]),
+        "octetDeltaCount": first_number(shown["in bytes"]),
+        "source": shown["src addr"],
+        "destination": shown["dst addr"],
+        "ingressInterface": first_number(shown["input"]),
+        "egressInterface": first_number(shown["output"]),
+        "flowDirection": first_number(shown["direction"]),
+        "biflowDirection": int(shown["biFlow Dir"].split()[0], 16),
+        "flowEndReason": int(shown["end reason"].split()[0], 16),
+        "sourceMacAddress": shown["in src mac"],
+        "destinationMacAddress": shown["in dst mac"],
+    }
+    if "ICMP" in shown:
+        icmp_type, icmp_code = shown["ICMP"].split()[0].split(".")
+        values["icmp"] = 256 * int(icmp_type) + int(icmp_code)
+    else:
+        values["ports"] = (first_number(shown["src port"]), first_number(shown["dst port"]))
+        values["ipClassOfService"] = first_number(shown["src tos"])
+    # It leaves out what is zero.
+    values["vlanId"] = first_number(shown.get("src vlan", "0"))
+    values["reverseOctetDeltaCount"] = first_number(shown.get("out bytes", "0"))
+    values["reversePacketDeltaCount"] = first_number(shown.get("out packets", "0"))
+    return values
+
+
+def first_number(text: str) -> int:
+    return int(text.split()[0])
+
+
+def expected(values: Values) -> Values:
+    """What nfdump has to show for one of our Data Records."""
+    version = values["ipVersion"]
+    same = (
+        "flowStartMilliseconds",
+        "flowEndMilliseconds",
+        "protocolIdentifier",
+        "packetDeltaCount",
+        "octetDeltaCount",
+        "ingressInterface",
+        "egressInterface",
+        "flowDirection",
+        "biflowDirection",
+        "flowEndReason",
+        "sourceMacAddress",
+        "destinationMacAddress",
+        "vlanId",
+    )
+    shown: dict[str, Any] = {name: values[name] for name in same}
+    shown["tcpControlBits"] = values["tcpControlBits"] & 0xFF  # it keeps the eight flags of old
+    shown["source"] = values[f"sourceIPv{version}Address"]
+    shown["destination"] = values[f"destinationIPv{version}Address"]
+    if f"icmpTypeCodeIPv{version}" in values:
+        shown["icmp"] = values[f"icmpTypeCodeIPv{version}"]
+    else:
+        shown["ports"] = (values["sourceTransportPort"], values["destinationTransportPort"])
+        shown["ipClassOfService"] = values["ipClassOfService"]
+    for name in ("reverseOctetDeltaCount", "reversePacketDeltaCount"):
+        shown[name] = values.get(name, 0)
+    return shown
+
+
+def sent_in_order(biflow: bool) -> list[Values]:
+    flows: list[Flow] = []
+    for batch in (IPV4_FLOWS, IPV6_FLOWS):
+        flows += sorted(batch, key=lambda flow: flow.is_icmp)
+    if biflow:
+        return [biflow_of(flow) for flow in flows]
+    return [values for flow in flows for values in uniflows_of(flow)]
+
+
+@pytest.mark.parametrize("biflow", [False, True], ids=["uniflow", "biflow"])
+def test_nfdump_shows_every_field(biflow: bool, tmp_path: Path) -> None:
+    shown, exporter = collected(tmp_path, biflow=biflow)
+    records = sent_in_order(biflow)
+    assert [label(record) for record in shown] == [expected(values) for values in records]
+    # 1:1 as we announced it, the domain that we set, and no gap in the sequence numbers.
+    assert all("Unsampled" in record["Flags"] for record in shown)
+    assert "version: 10, ID:  7, Sequence failures: 0" in exporter
+    assert f"flows: {len(records)}" in exporter

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tshark dissects what we send: every octet of every Data Record has the name and the value that we meant."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import dpkt
+import pytest
+
+from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, Values, batch_of, biflow_of, uniflows_of
+from spanflow.exporting.profiles import GENERIC
+from spanflow.exporting.session import Session
+
+pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
+
+NOW = 1_800_000_000
+PORT = 4739
+RAW_IP = 101
+
+ELEMENTS = {
+    "cflow.srcaddr": "sourceIPv4Address",
+    "cflow.dstaddr": "destinationIPv4Address",
+    "cflow.srcaddrv6": "sourceIPv6Address",
+    "cflow.dstaddrv6": "destinationIPv6Address",
+    "cflow.srcport": "sourceTransportPort",
+    "cflow.dstport": "destinationTransportPort",
+    "cflow.protocol": "protocolIdentifier",
+    "cflow.octets": "octetDeltaCount",
+    "cflow.packets": "packetDeltaCount",
+    "cflow.abstimestart": "flowStartMilliseconds",
+    "cflow.abstimeend": "flowEndMilliseconds",
+    "cflow.inputint": "ingressInterface",
+    "cflow.outputint": "egressInterface",
+    "cflow.direction": "flowDirection",
+    "cflow.tcpflags": "tcpControlBits",
+    "cflow.flow_end_reason": "flowEndReason",
+    "cflow.tos": "ipClassOfService",
+    "cflow.ip_version": "ipVersion",
+    "cflow.vlanid": "vlanId",
+    "cflow.srcmac": "sourceMacAddress",
+    "cflow.dstmac": "destinationMacAddress",
+    "cflow.icmp_type_code_ipv4": "icmpTypeCodeIPv4",
+    "cflow.icmp_ipv6_type": "icmpTypeCodeIPv6",
+    "cflow.icmp_ipv6_code": "icmpTypeCodeIPv6",
+    "cflow.ttl_min": "minimumTTL",
+    "cflow.ttl_max": "maximumTTL",
+    "cflow.flow_id": "flowId",
+    "cflow.biflow_direction": "biflowDirection",
+    "cflow.selector_id": "selectorId",
+    "cflow.selector_algorithm": "selectorAlgorithm",
+    "cflow.sampling_packet_interval": "samplingPacketInterval",
+    "cflow.sampling_packet_space": "samplingPacketSpace",
+}
+
+
+def capture(path: Path, *, biflow: bool) -> None:
+    """Write a capture of a whole export: each Message in a UDP datagram over IPv4."""
+    session = Session(GENERIC.templates(biflow=biflow), observation_domain_id=7, max_message_octets=1400)
+    messages = session.template_messages(NOW) + session.options_messages(NOW)
+    for flows in (IPV4_FLOWS, IPV6_FLOWS):
+        for rows in session.rows(batch_of(*flows)):
+            messages.append(bytes(session.messages(rows, NOW).octets))
+    with path.open("wb") as file:
+        writer = dpkt.pcap.Writer(file, linktype=RAW_IP)
+        for message in messages:
+            datagram = dpkt.udp.UDP(sport=50000, dport=PORT, data=message, ulen=8 + len(message))
+            packet = dpkt.ip.IP(src=b"\x7f\0\0\1", dst=b"\x7f\0\0\1", p=17, data=datagram)
+            packet.len = 28 + len(message)
+            writer.writepkt(bytes(packet), ts=NOW)
+
+
+def dissected(path: Path) -> tuple[list[Values], str]:
+    """Every Data Record by our element names; and all of tshark's text."""
+    done = subprocess.run(
+        ["tshark", "-n", "-r", str(path), "-d", f"udp.port=={PORT},cflow", "-T", "pdml"],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    nodes = ET.fromstring(done.stdout).iter("field")
+    records = [record_of(node) for node in nodes if node.get("show", "").startswith("Flow ")]
+    return records, done.stdout.decode()
+
+
+def record_of(node: ET.Element) -> Values:
+    values: Values = {}
+    for field in node.iter("field"):
+        name = field.get("name", "")
+        if name not in ELEMENTS or field.get("value") is None:
+            continue
+        element = ELEMENTS[name]
+        if is_reverse(field, node, values):
+            element = reverse(element)
+        if element.endswith("Address"):
+            values[element] = field.get("show")
+        elif name == "cflow.icmp_ipv6_code":  # type and code are two nodes
+            values[element] = 256 * values[element] + int(field.get("value", ""), 16)
+        else:
+            assert element not in values
+            values[element] = int(field.get("value", ""), 16)
+    return values
+
+
+def is_reverse(field: ET.Element, record: ET.Element, before: Values) -> bool:
+    """tshark marks reverse elements, but not reverse times and ICMPv6 types: of two, those come first."""
+    if "(Reverse Type" in field.get("showname", ""):
+        return True
+    name = field.get("name", "")
+    of_two = len(record.findall(f".//field[@name='{name}']")) == 2
+    if name == "cflow.icmp_ipv6_code":
+        return of_two and ELEMENTS[name] not in before
+    return of_two and reverse(ELEMENTS[name]) not in before
+
+
+def reverse(element: str) -> str:
+    return "reverse" + element[0].upper() + element[1:]
+
+
+@pytest.mark.parametrize("biflow", [False, True], ids=["uniflow", "biflow"])
+def test_tshark_shows_every_element(biflow: bool, tmp_path: Path) -> None:
+    path = tmp_path / "export.pcap"
+    capture(path, biflow=biflow)
+    records, text = dissected(path)
+    expected: list[Values] = [
+        {"selectorId": 0, "selectorAlgorithm": 1, "samplingPacketInterval": 1, "samplingPacketSpace": 0}
+    ]
+    for flows in (IPV4_FLOWS, IPV6_FLOWS):
+        for flow in sorted(flows, key=lambda flow: flow.is_icmp):
+            expected += [biflow_of(flow)] if biflow else uniflows_of(flow)
+    assert records == expected
+    for complaint in ("malformed", "Malformed", "No template found", "_ws.expert"):
+        assert complaint not in text
