@@ -37,6 +37,7 @@ FLOW_MEMBERS = (
     "flow_start_ns",
     "gap_min_ns",
     "gap_max_ns",
+    "gap_sum_ns",
     "gap_sum_squares",
     "forward",
     "reverse",

@@ -167,7 +167,7 @@ def _statistics_differences(native: RecordLike, oracle: RecordLike) -> Iterator[
         if series is None or not series.sizes:
             continue
         halves = [native[half] for half in HALVES] if name == "both" else [members]
-        derived = {**_size_statistics(halves), **_gap_statistics(halves, float(members["gap_sum_squares"]))}
+        derived = {**_size_statistics(halves), **_gap_statistics(halves, members)}
         for what, value in derived.items():
             expected = getattr(series, what)
             relative, absolute = (1e-9, 0.0) if what.startswith("size") else (1e-6, 1.0)
@@ -185,14 +185,11 @@ def _size_statistics(halves: list[RecordLike]) -> dict[str, float]:
     return statistics
 
 
-def _gap_statistics(halves: list[RecordLike], sum_squares: float) -> dict[str, float]:
-    """A record holds no sum of gaps; without disorder at its start it is the time from the first to the last
-    packet.
-    """
-    used = [half for half in halves if half["packet_delta_count"]]
-    gaps = sum(int(half["packet_delta_count"]) for half in used) - 1
-    total = max(int(half["last_ns"]) for half in used) - min(int(half["first_ns"]) for half in used)
-    return {"gap_mean": total / gaps if gaps else 0.0, "gap_stddev": _deviation(gaps, total, sum_squares)}
+def _gap_statistics(halves: list[RecordLike], members: RecordLike) -> dict[str, float]:
+    gaps = sum(int(half["packet_delta_count"]) for half in halves) - 1
+    total = int(members["gap_sum_ns"])
+    deviation = _deviation(gaps, total, float(members["gap_sum_squares"]))
+    return {"gap_mean": total / gaps if gaps else 0.0, "gap_stddev": deviation}
 
 
 def _deviation(count: int, total: int, sum_squares: float) -> float:

@@ -129,9 +129,7 @@ def _ppp_protocol(frame: Frame, link: Link, offset: int) -> None:
 
 def _ppp(frame: Frame, link: Link) -> None:
     """RFC 1662: address and control octets, if there."""
-    framed = (
-        frame.need(0, 1, frame.wire_length) == b"\xff" and frame.need(0, 2, frame.wire_length) == b"\xff\x03"
-    )
+    framed = frame.need(0, 2, frame.wire_length) == b"\xff\x03"
     _ppp_protocol(frame, link, 2 if framed else 0)
 
 

@@ -116,7 +116,7 @@ class _Chain:
         return not self._is_later_fragment and self.protocol not in EXTENSION_HEADERS
 
     def _skip_header(self, *, is_first: bool) -> None:
-        head = self.frame.need(self.offset, 8, self.end)
+        head = self.frame.need(self.offset, 2, self.end)
         length = {FRAGMENT: 8, AH: (head[1] + 2) * 4}.get(self.protocol, (head[1] + 1) * 8)
         header = self.frame.need(self.offset, length, self.end)
         # RFC 8200 section 4.1: hop-by-hop options stand directly behind the IPv6 header or mean nothing.

@@ -59,6 +59,7 @@ class Series:
 
     def gap_members(self) -> dict[str, float]:
         return {
+            "gap_sum_ns": sum(self.gaps),
             "gap_sum_squares": float(sum(gap * gap for gap in self.gaps)),
             "gap_min_ns": float(min(self.gaps, default=0)),
             "gap_max_ns": float(max(self.gaps, default=0)),

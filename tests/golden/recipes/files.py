@@ -133,7 +133,7 @@ def pcapng_unknown_version() -> Recipe:
 
 
 def pcap_captured_more_than_the_wire() -> Recipe:
-    """A record that claims fewer octets on the wire (10) than were captured (54): those captured were there."""
+    """A record that claims fewer octets on the wire (10) than were captured (54): those were on it."""
     capture = _capture()
     capture.frames[0] = capture.frames[0]._replace(wire_length=10)
     return Recipe(capture.pcap())

@@ -90,7 +90,9 @@ def link_pppoe() -> Recipe:
 
 
 def link_sll() -> Recipe:
-    """Linux cooked v1: the source MAC address when it has 6 octets, no destination; VLAN tags or LLC may follow."""
+    """Linux cooked v1: the source MAC address when it has 6 octets, no destination; VLAN tags or LLC may
+    follow.
+    """
     packets = [pair.packet(side, pair.udp(side, bytes(30))) for pair in (V4, V6) for side in "><"]
     return of_frames(
         link.sll(packets[0]),
@@ -159,7 +161,9 @@ def link_loop() -> Recipe:
 
 
 def link_ppp() -> Recipe:
-    """PPP with and without address and control octets, whole and compressed protocol numbers; LCP is non_ip."""
+    """PPP with and without address and control octets, whole and compressed protocol numbers; LCP is
+    non_ip.
+    """
     v4, v6 = (pair.packet(">", pair.udp(">", bytes(30))) for pair in (V4, V6))
     return of_frames(
         link.ppp(v4),
