@@ -114,7 +114,7 @@ Walk walk_by_read(int file) {
 }
 
 Walk walk_by_mmap(int file) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file, &status) != 0) throw failure("fstat");
   const auto octets = static_cast<std::size_t>(status.st_size);
   void* const mapped = ::mmap(nullptr, octets, PROT_READ, MAP_PRIVATE, file, 0);
@@ -140,9 +140,8 @@ void run(std::string_view mode, const char* path) {
   std::printf(
       "{\"mode\": \"%s\", \"packets\": %llu, \"wire_octets\": %llu, \"seconds\": %.6f, "
       "\"ns_per_packet\": %.2f, \"fingerprint\": \"%016llx\"}\n",
-      mode.data(), static_cast<unsigned long long>(walk.packets),
-      static_cast<unsigned long long>(walk.wire_octets), elapsed.count(), elapsed.count() * 1e9 / packets,
-      static_cast<unsigned long long>(walk.fingerprint));
+      mode.data(), static_cast<unsigned long long>(walk.packets), static_cast<unsigned long long>(walk.wire_octets),
+      elapsed.count(), elapsed.count() * 1e9 / packets, static_cast<unsigned long long>(walk.fingerprint));
 }
 
 }  // namespace

@@ -20,8 +20,7 @@ std::uint64_t number(std::span<const std::byte> octets, std::size_t at, std::siz
     return __builtin_bswap64(value);
   }
   std::uint64_t value = 0;
-  for (std::size_t i = 0; i < length; ++i)
-    value = value << 8 | std::to_integer<std::uint64_t>(octets[at + i]);
+  for (std::size_t i = 0; i < length; ++i) value = value << 8 | std::to_integer<std::uint64_t>(octets[at + i]);
   return value;
 }
 
@@ -45,8 +44,7 @@ IpfixCounter::Kind IpfixCounter::kind_of(std::uint16_t element, std::uint32_t en
     case 2:   // packetDeltaCount
     case 86:  // packetTotalCount
       return reverse ? reverse_packets : packets;
-    default:
-      return kinds;
+    default: return kinds;
   }
 }
 
@@ -104,8 +102,7 @@ std::uint64_t IpfixCounter::count_records(std::span<const std::byte> set, const 
     if (known.length[kind] == 0) continue;
     std::uint64_t sum = 0;
     std::size_t at = known.offset[kind];
-    for (std::uint64_t i = 0; i < records; ++i, at += known.least_octets)
-      sum += number(set, at, known.length[kind]);
+    for (std::uint64_t i = 0; i < records; ++i, at += known.least_octets) sum += number(set, at, known.length[kind]);
     *sums[kind] += sum;
   }
   totals_.records += records;
@@ -147,8 +144,7 @@ std::uint64_t IpfixCounter::count_variable(std::span<const std::byte> set, const
 void IpfixCounter::count_message(std::span<const std::byte> message) {
   totals_.messages += 1;
   totals_.message_octets += message.size();
-  if (message.size() < message_header_octets || number16(message, 0) != 10 ||
-      number16(message, 2) != message.size()) {
+  if (message.size() < message_header_octets || number16(message, 0) != 10 || number16(message, 2) != message.size()) {
     totals_.malformed += 1;
     return;
   }

@@ -83,7 +83,7 @@ int start(char** command, pid_t& child) {
 }
 
 void handle(int number, void (*handler)(int)) {
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = handler;
   sigaction(number, &action, nullptr);
 }

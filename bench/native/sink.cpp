@@ -52,8 +52,7 @@ std::runtime_error failure(const char* what) {
 int open_socket(std::uint16_t port) {
   const int handle = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (handle < 0) throw failure("socket");
-  if (::setsockopt(handle, SOL_SOCKET, SO_RCVBUFFORCE, &wanted_buffer_octets, sizeof wanted_buffer_octets) !=
-      0) {
+  if (::setsockopt(handle, SOL_SOCKET, SO_RCVBUFFORCE, &wanted_buffer_octets, sizeof wanted_buffer_octets) != 0) {
     // Without CAP_NET_ADMIN the kernel caps this at net.core.rmem_max.
     ::setsockopt(handle, SOL_SOCKET, SO_RCVBUF, &wanted_buffer_octets, sizeof wanted_buffer_octets);
   }
@@ -191,7 +190,7 @@ int main(int count, char** arguments) {
     std::fputs("usage: sink PORT [IDLE_SECONDS]\n", stderr);
     return 64;
   }
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = request_stop;
   sigaction(SIGTERM, &action, nullptr);
   sigaction(SIGINT, &action, nullptr);

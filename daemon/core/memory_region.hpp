@@ -12,9 +12,9 @@
 
 namespace spanflow {
 
-// An array of `count` zeroed T in address space of its own: what is never touched costs no memory. Large ones lie in huge
-// pages where the kernel has them: a cache is read at random, and misses of the address translation would cost more
-// than those of the data. `preallocate` faults all of it in now. Throws std::bad_alloc.
+// An array of `count` zeroed T in address space of its own: what is never touched costs no memory. Large ones lie in
+// huge pages where the kernel has them: a cache is read at random, and misses of the address translation would cost
+// more than those of the data. `preallocate` faults all of it in now. Throws std::bad_alloc.
 template <typename T>
 class Region {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -23,7 +23,8 @@ class Region {
   explicit Region(std::size_t count, bool preallocate = false) {
     octets_ = count * sizeof(T);
     mapped_octets_ = octets_ + kHugePage;  // room to begin at a huge page
-    mapping_ = mmap(nullptr, mapped_octets_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    mapping_ =
+        mmap(nullptr, mapped_octets_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapping_ == MAP_FAILED) {
       throw std::bad_alloc();
     }

@@ -55,8 +55,7 @@ void Meter::run_thread(const std::string& name, Work work, Done done) {
 void Meter::start() {
   const auto worker_done = [this] { queue_.producer_finished(); };
   if (options_.workers == 1) {
-    run_thread(
-        "spanflow-meter", [this] { read_and_meter(); }, worker_done);
+    run_thread("spanflow-meter", [this] { read_and_meter(); }, worker_done);
     return;
   }
   run_thread(

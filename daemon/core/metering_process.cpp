@@ -101,7 +101,7 @@ void MeteringProcess::identify(Observation& observation) const noexcept {
   key.ports_and_more = FlowKey::pack(swap ? packet.destination_port : packet.source_port,
                                      swap ? packet.source_port : packet.destination_port, packet.protocol,
                                      packet.version, options_.vlan_in_key ? packet.link.vlan_id : std::uint16_t{0});
-  key.interface = options_.interface_in_key ? observation.frame->interface : std::uint16_t { 0 };
+  key.interface = options_.interface_in_key ? observation.frame->interface : std::uint16_t{0};
   observation.direction = swap ? 1 : 0;
   observation.hash = cache_.hash(key);
 }

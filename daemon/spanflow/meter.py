@@ -49,8 +49,8 @@ class InputProblem:
 class Meter:
     """Meters capture files, one after the other, as one input.
 
-    paths: files, `-` for standard input. What is wrong with one of them is in problems() at the end; the others
-    are metered all the same. Raises ConfigError when the cache does not fit in memory.
+    paths: files, `-` for standard input. What is wrong with one of them is in problems() at the end; the
+    others are metered all the same. Raises ConfigError when the cache does not fit in memory.
     """
 
     def __init__(self, settings: Settings, paths: Sequence[str]) -> None:
@@ -76,7 +76,7 @@ class Meter:
         except MemoryError:
             needed = max_flows * _core.FLOW_OCTETS / (1 << 30)
             raise ConfigError(
-                f"cache.max_flows: {max_flows:,} Flows take {needed:,.1f} GiB, which this machine does not give;"
+                f"cache.max_flows: {max_flows:,} Flows take {needed:,.1f} GiB, more than this machine gives;"
                 " set fewer, or cache.memory"
             ) from None
         except ValueError as error:
@@ -97,7 +97,7 @@ class Meter:
         """
         while not self._native.finished():
             batch = self._native.pop(wait_ms)
-            yield None if batch is None else np.frombuffer(batch, dtype=RECORD)
+            yield None if batch is None else np.frombuffer(memoryview(batch), dtype=RECORD)
         if failure := self._native.failure():
             raise SpanflowError(f"metering: {failure}; records are missing, start again with a smaller cache")
         if error := self._native.filter_error():

@@ -52,14 +52,18 @@ class MeteringCounters:
     def imbalance(self) -> dict[str, int]:
         """What is missing in each law of conservation; all 0 in a sound program.
 
-        frames and wire_octets: received − discarded − accounted; packets and octets (of IP): accounted − cached
-        − in batches − dropped at hand-over − handed over.
+        frames and wire_octets: received − discarded − accounted; packets and octets (of IP): accounted −
+        cached − in batches − dropped at hand-over − handed over.
         """
         discarded = self.discarded.values()
         left = (self.cached, self.in_batch, self.dropped_at_handover, self.handed_over)
         return {
-            "frames": self.received.packets - self.accounted_frames.packets - sum(d.packets for d in discarded),
-            "wire_octets": self.received.octets - self.accounted_frames.octets - sum(d.octets for d in discarded),
+            "frames": self.received.packets
+            - self.accounted_frames.packets
+            - sum(d.packets for d in discarded),
+            "wire_octets": self.received.octets
+            - self.accounted_frames.octets
+            - sum(d.octets for d in discarded),
             "packets": self.accounted.packets - sum(count.packets for count in left),
             "octets": self.accounted.octets - sum(count.octets for count in left),
         }

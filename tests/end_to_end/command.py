@@ -86,6 +86,9 @@ def through_nfdump(folder: Path, *arguments: str | Path, options: str = "") -> l
         ["nfdump", "-q", "-r", str(file), "-o", "raw"], capture_output=True, text=True, check=True
     ).stdout
     return [
-        {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in record.splitlines())}
+        {
+            key.strip(): value.strip()
+            for key, _, value in (line.partition("=") for line in record.splitlines())
+        }
         for record in text.split("Flow Record:")[1:]
     ]

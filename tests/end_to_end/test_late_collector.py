@@ -8,8 +8,8 @@ import subprocess
 import threading
 from pathlib import Path
 
-from end_to_end.command import DEMO, SPANFLOW, json_collector, spanflow
-from exporting.running_collector import free_port, wait_for
+from end_to_end.command import DEMO, SPANFLOW, json_collector
+from exporting.running_collector import free_port
 
 
 def test_a_collector_that_starts_late(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spanflow meter` from files to collectors: what arrives is what the oracle says, and the summary adds up."""
+"""`spanflow meter` from files to collectors: what arrives is what the oracle says; the sums add up."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import oracle
 import pytest
+
+import oracle
 from end_to_end.command import DEMO, GOLDEN, SPANFLOW, json_collector, shown, spanflow
 from exporting.running_collector import free_port
 from metering.native import SECOND
@@ -201,7 +202,9 @@ def test_what_came_before_a_truncation_is_metered_and_exported(tmp_path: Path) -
 
 
 def test_wrong_settings_are_told_before_anything_is_read() -> None:
-    done = spanflow("meter", DEMO, "--set", "cache.inactive_timeout=15", "--set", "capture.filter=nonsense here")
+    done = spanflow(
+        "meter", DEMO, "--set", "cache.inactive_timeout=15", "--set", "capture.filter=nonsense here"
+    )
     assert done.returncode == 78
     assert "cache.inactive_timeout" in done.stderr
     assert "capture.filter" in done.stderr

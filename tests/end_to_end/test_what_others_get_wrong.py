@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What other probes get wrong, each seen at a collector that is not ours: capture → spanflow meter → nfcapd."""
+"""What other probes get wrong, seen at a collector that is not ours: capture → spanflow meter → nfcapd."""
 
 from __future__ import annotations
 

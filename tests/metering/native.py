@@ -79,7 +79,7 @@ def meter(paths: Sequence[str | Path], **options: Any) -> Outcome:
 
 
 def rows(records: np.ndarray) -> list[bytes]:
-    """The records as octets without the worker's number, in an order that does not depend on how they came."""
+    """The records as octets without the worker's number, whatever the order in which they came."""
     unnumbered = records.copy()
     unnumbered["worker"] = 0
     return sorted(record.tobytes() for record in unnumbered)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The native Metering Process gives the Flow Records that semantics.md says: goldens, random captures, real ones."""
+"""The native Metering Process gives the right Flow Records: of goldens, random and real captures."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-import oracle
 import pytest
-from craft.strategies import captures
-from golden import load, names
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import oracle
+from craft.strategies import captures
+from golden import load, names
 from metering.native import SECOND, Outcome, meter, rows
 from oracle.compare import compare, statistics_differences
 
@@ -39,7 +40,9 @@ def test_golden(name: str) -> None:
     full = oracle.meter([golden.capture], **golden.settings)
     assert statistics_differences(outcome.records, full) == []
     for workers in WORKERS[1:]:
-        assert rows(meter([golden.capture], workers=workers, **golden.settings).records) == rows(outcome.records)
+        assert rows(meter([golden.capture], workers=workers, **golden.settings).records) == rows(
+            outcome.records
+        )
 
 
 @st.composite
@@ -90,4 +93,6 @@ def test_real_capture(path: Path) -> None:
         outcome = meter([path], reorder_window=window, **options)
     check(outcome, expected)
     for workers in WORKERS[1:]:
-        assert rows(meter([path], workers=workers, **options).records) == rows(meter([path], **options).records)
+        assert rows(meter([path], workers=workers, **options).records) == rows(
+            meter([path], **options).records
+        )

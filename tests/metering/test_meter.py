@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from golden import load
 from metering.native import SECOND, meter, settings_of
-
 from spanflow import _core
 from spanflow.errors import ConfigError
 from spanflow.meter import Meter
@@ -80,7 +80,7 @@ def test_a_million_flows_at_once(tmp_path: Path) -> None:
 
 
 def test_memory_stays_within_what_was_configured(tmp_path: Path) -> None:
-    """A million Flows through a cache of 64 MiB: no more than that and 5 %, with the pool of batches beside it."""
+    """A million Flows through a cache of 64 MiB: no more than that and 5 %, beside the pool of batches."""
     path = tmp_path / "million.pcap"
     write_flood(path, 1_000_000)
     bound = 64 << 20

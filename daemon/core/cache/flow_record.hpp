@@ -106,9 +106,9 @@ struct alignas(64) HotFlow {
   void release() noexcept { ports_and_more = 0; }
   // One branch for all of it.
   [[nodiscard]] bool has_key(const FlowKey& key) const noexcept {
-    return ((low.words[0] ^ key.low.words[0]) | (low.words[1] ^ key.low.words[1]) | (high.words[0] ^ key.high.words[0]) |
-            (high.words[1] ^ key.high.words[1]) | (ports_and_more ^ key.ports_and_more) |
-            static_cast<std::uint64_t>(interface ^ key.interface)) == 0;
+    return ((low.words[0] ^ key.low.words[0]) | (low.words[1] ^ key.low.words[1]) |
+            (high.words[0] ^ key.high.words[0]) | (high.words[1] ^ key.high.words[1]) |
+            (ports_and_more ^ key.ports_and_more) | static_cast<std::uint64_t>(interface ^ key.interface)) == 0;
   }
 };
 static_assert(offsetof(HotFlow, directions) == 64 && sizeof(HotFlow) == 192);

@@ -67,7 +67,7 @@ std::unique_ptr<Source> open_capture_file(const std::string& path, Problem& prob
     return nullptr;
   }
   auto stream = std::make_unique<ByteStream>(descriptor);
-  struct stat status {};
+  struct stat status{};
   if (fstat(descriptor, &status) == 0 && S_ISDIR(status.st_mode)) {
     problem = {.kind = Problem::Kind::unreadable, .text = "a directory; name the files in it"};
     return nullptr;

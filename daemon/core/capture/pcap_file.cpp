@@ -51,10 +51,10 @@ bool PcapFile::read_record() {
   }
   const std::size_t captured = order_.u32(stream_->data() + 8);
   if (captured > ByteStream::kLargestRecord - record_header_octets_) {
-    problem_ = Problem{.kind = Problem::Kind::damaged,
-                       .text = "record " + std::to_string(records_ + 1) + " at octet " +
-                               std::to_string(stream_->offset()) + " claims " + std::to_string(captured) +
-                               " octets; what came before it is metered"};
+    problem_ =
+        Problem{.kind = Problem::Kind::damaged,
+                .text = "record " + std::to_string(records_ + 1) + " at octet " + std::to_string(stream_->offset()) +
+                        " claims " + std::to_string(captured) + " octets; what came before it is metered"};
     return false;
   }
   return stream_->fill(record_header_octets_ + captured);
@@ -84,13 +84,12 @@ std::size_t PcapFile::take_records(std::span<Frame> frames) {
     if (left - header < captured) {
       break;
     }
-    frames[count++] =
-        Frame{.data = record + header,
-              .captured_octets = static_cast<std::uint32_t>(captured),
-              .wire_octets = std::max(order_.u32(record + 12), static_cast<std::uint32_t>(captured)),
-              .time_ns = std::int64_t{order_.u32(record)} * 1'000'000'000 +
-                         std::int64_t{order_.u32(record + 4)} * ns_per_fraction_,
-              .link_type = link_type_};
+    frames[count++] = Frame{.data = record + header,
+                            .captured_octets = static_cast<std::uint32_t>(captured),
+                            .wire_octets = std::max(order_.u32(record + 12), static_cast<std::uint32_t>(captured)),
+                            .time_ns = std::int64_t{order_.u32(record)} * 1'000'000'000 +
+                                       std::int64_t{order_.u32(record + 4)} * ns_per_fraction_,
+                            .link_type = link_type_};
     record += header + captured;
     left -= header + captured;
   }

@@ -19,7 +19,7 @@ std::string format_of() {
 }
 
 template <typename Record, typename Type>
-Member member(const char* name, Type Record::*pointer) {
+Member member(const char* name, Type Record::* pointer) {
   static const Record record{};
   const auto* begin = reinterpret_cast<const std::byte*>(&record);
   const auto* at = reinterpret_cast<const std::byte*>(&(record.*pointer));

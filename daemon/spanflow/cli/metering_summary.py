@@ -84,7 +84,7 @@ def _collector(exporter: ExportingProcess) -> Iterator[Fact]:
 
 
 def _conservation(counters: MeteringCounters, exporters: Sequence[ExportingProcess]) -> Fact:
-    """semantics §7: received = discarded + accounted, accounted = handed over, handed over = sent + dropped."""
+    """Semantics §7: received = discarded + accounted; accounted = handed over = sent + dropped."""
     missing = {name: value for name, value in counters.imbalance().items() if value}
     for exporter in exporters:
         books = exporter.counters()

@@ -61,8 +61,10 @@ TEST_CASE("a full cache has no room, and says that it is not the chain") {
 
 TEST_CASE("a million Flows find their place: chains are short at the load we choose") {
   constexpr std::uint32_t kCapacity = 1'000'000;
-  FlowCache cache(kCapacity, HashSecret{{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0xd6e8feb86659fd93, 0xa0761d6478bd642f,
-                                           0xe7037ed1a0b428db}}, false);
+  FlowCache cache(kCapacity,
+                  HashSecret{{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0xd6e8feb86659fd93,
+                              0xa0761d6478bd642f, 0xe7037ed1a0b428db}},
+                  false);
   for (std::uint32_t number = 0; number < kCapacity; ++number) {
     const auto key = key_of(number);
     REQUIRE(cache.room_for(cache.hash(key)).available);
@@ -88,7 +90,8 @@ TEST_CASE("hash flooding: equal hashes fill their chain and no more") {
 }
 
 TEST_CASE("a key knows its parts, and each of them counts") {
-  const FlowKey key{.low = Address::mapped(1), .high = Address::mapped(2), .ports_and_more = FlowKey::pack(3, 4, 5, 6, 7)};
+  const FlowKey key{
+      .low = Address::mapped(1), .high = Address::mapped(2), .ports_and_more = FlowKey::pack(3, 4, 5, 6, 7)};
   CHECK(key.low_port() == 3);
   CHECK(key.high_port() == 4);
   CHECK(key.protocol() == 5);
@@ -98,7 +101,9 @@ TEST_CASE("a key knows its parts, and each of them counts") {
   CHECK(flow.has_key(key));
   for (int part = 0; part < 4; ++part) {
     auto other = key;
-    (part == 0 ? other.low.words[1] : part == 1 ? other.high.words[0] : other.ports_and_more) ^= part < 3 ? 1 : 1ULL << 48;
+    (part == 0   ? other.low.words[1]
+     : part == 1 ? other.high.words[0]
+                 : other.ports_and_more) ^= part < 3 ? 1 : 1ULL << 48;
     CHECK_FALSE(flow.has_key(other));
   }
   auto other = key;
