@@ -97,7 +97,7 @@ void Meter::read_and_deal() {
       const auto worker = worker_of(frame, options_.workers);
       auto& chunk = filling[worker];
       if (chunk != nullptr && !chunk->has_room_for(frame)) {
-        chunks_[worker]->push(std::move(chunk));
+        chunks_[worker]->push(std::exchange(chunk, nullptr));
       }
       if (chunk == nullptr) {
         chunk = std::make_unique<Chunk>();

@@ -13,8 +13,8 @@ namespace spanflow {
 // that shrinks is an early end, not a signal.
 class ByteStream {
  public:
-  static constexpr std::size_t kBuffer = 512 * 1024;
-  static constexpr std::size_t kLargestRecord = 384 * 1024;  // what fill() can be asked for
+  static constexpr std::size_t kBuffer = std::size_t{512} << 10;
+  static constexpr std::size_t kLargestRecord = std::size_t{384} << 10;  // what fill() can be asked for
 
   // Owns the descriptor.
   explicit ByteStream(int descriptor) : descriptor_(descriptor), buffer_(new std::byte[kBuffer]) {}
@@ -54,17 +54,17 @@ class FileOrder {
   explicit FileOrder(bool swapped = false) noexcept : swapped_(swapped) {}
 
   [[nodiscard]] std::uint16_t u16(const std::byte* at) const noexcept {
-    std::uint16_t value;
+    std::uint16_t value = 0;
     std::memcpy(&value, at, sizeof value);
     return swapped_ ? __builtin_bswap16(value) : value;
   }
   [[nodiscard]] std::uint32_t u32(const std::byte* at) const noexcept {
-    std::uint32_t value;
+    std::uint32_t value = 0;
     std::memcpy(&value, at, sizeof value);
     return swapped_ ? __builtin_bswap32(value) : value;
   }
   [[nodiscard]] std::uint64_t u64(const std::byte* at) const noexcept {
-    std::uint64_t value;
+    std::uint64_t value = 0;
     std::memcpy(&value, at, sizeof value);
     return swapped_ ? __builtin_bswap64(value) : value;
   }

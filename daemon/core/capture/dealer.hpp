@@ -17,7 +17,7 @@ namespace spanflow {
 // Frames with their octets. Owner: who holds it.
 class Chunk {
  public:
-  static constexpr std::size_t kOctets = 256 * 1024;
+  static constexpr std::size_t kOctets = std::size_t{256} << 10;
   static constexpr std::size_t kFrames = 2048;
 
   Chunk() {

@@ -23,14 +23,14 @@ class Header {
   template <std::size_t Offset>
   [[nodiscard]] std::uint16_t be16() const noexcept {
     static_assert(Offset + 2 <= N);
-    std::uint16_t value;
+    std::uint16_t value = 0;
     std::memcpy(&value, data_ + Offset, sizeof value);
     return __builtin_bswap16(value);
   }
   template <std::size_t Offset>
   [[nodiscard]] std::uint32_t be32() const noexcept {
     static_assert(Offset + 4 <= N);
-    std::uint32_t value;
+    std::uint32_t value = 0;
     std::memcpy(&value, data_ + Offset, sizeof value);
     return __builtin_bswap32(value);
   }

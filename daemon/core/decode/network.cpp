@@ -22,7 +22,7 @@ Discard decode_ipv4(Cursor& cursor, Packet& packet) noexcept {
   if (cursor.failed()) [[unlikely]] {
     return discard_of(cursor);
   }
-  const std::uint64_t header_octets = (header.u8<0>() & 0x0fU) * 4;
+  const std::uint64_t header_octets = std::uint64_t{header.u8<0>() & 0x0fU} * 4;
   const auto total_length = header.be16<2>();
   // Total length 0: the sender left it to segmentation offload.
   packet.octets = total_length == 0 ? on_the_wire : total_length;
@@ -57,8 +57,8 @@ Discard walk_extension_headers(Cursor& cursor, Packet& packet) noexcept {
     switch (packet.protocol) {
       case NextHeader::hop_by_hop:
       case NextHeader::routing:
-      case NextHeader::destination_options: octets = (cursor.peek<2>().u8<1>() + 1U) * 8; break;
-      case NextHeader::authentication: octets = (cursor.peek<2>().u8<1>() + 2U) * 4; break;
+      case NextHeader::destination_options: octets = (std::uint64_t{cursor.peek<2>().u8<1>()} + 1) * 8; break;
+      case NextHeader::authentication: octets = (std::uint64_t{cursor.peek<2>().u8<1>()} + 2) * 4; break;
       case NextHeader::fragment: octets = 8; break;
       default: return Discard::none;
     }

@@ -21,9 +21,9 @@ std::string format_of() {
 template <typename Record, typename Type>
 Member member(const char* name, Type Record::* pointer) {
   static const Record record{};
-  const auto* begin = reinterpret_cast<const std::byte*>(&record);
-  const auto* at = reinterpret_cast<const std::byte*>(&(record.*pointer));
-  return Member{.name = name, .format = format_of<Type>(), .offset = static_cast<std::size_t>(at - begin)};
+  const auto begin = reinterpret_cast<std::uintptr_t>(&record);
+  const auto at = reinterpret_cast<std::uintptr_t>(&(record.*pointer));
+  return Member{.name = name, .format = format_of<Type>(), .offset = at - begin};
 }
 
 }  // namespace
