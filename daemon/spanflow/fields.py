@@ -178,7 +178,8 @@ FIELDS = (
         "1 idle timeout, 2 active timeout, 3 end of Flow detected, 4 forced end, 5 lack of resources.",
     ),
     _each("ipClassOfService", "ip_class_of_service", "TOS or Traffic Class of the first packet."),
-    _both("ipVersion", "ip_version", "4 or 6."),
+    Field(name="ipVersion", forward=4, reverse=4, ip_versions=(4,), description="4."),
+    Field(name="ipVersion", forward=6, reverse=6, ip_versions=(6,), description="6."),
     _each("vlanId", "vlan_id", "The outer VLAN tag of the first packet; 0 without."),
     # In a Biflow source and destination are those of the Flow, as with the addresses: no reverse elements.
     Field(

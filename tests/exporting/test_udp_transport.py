@@ -209,6 +209,8 @@ def test_without_segmentation_message_by_message(failing: FailingSocket) -> None
     assert transport.messages_per_call(MESSAGE) == 1
     assert transport.send(run_of(1), MESSAGE) is Sent.ALL
     assert failing.sent == [MESSAGE]
+    # The kernel compares this with the path MTU even if there is nothing to cut.
+    assert failing.options.get(UDP_SEGMENT, 0) == 0
 
 
 def test_full_buffers_are_waited_for() -> None:

@@ -101,6 +101,8 @@ class ExportingProcess:
         self._queue.close()
         if self._thread.is_alive():
             self._thread.join(_STOP_TIMEOUT_S)
+        else:
+            self._disconnect()
 
     def counters(self) -> ExporterCounters:
         """What happened so far; the record sums are of one moment."""

@@ -127,12 +127,13 @@ TEST_CASE("what is no capture is said to be none") {
       {kSection + kEnhanced, Kind::damaged},
       {kHeader + hex("0a000000 05000000 ffffff7f 3c000000"), Kind::damaged},
   };
-  for (const auto& [octets, kind] : rows) {
+  for (const auto& row : rows) {
+    const auto& octets = row.first;
     CAPTURE(octets.size());
     const auto result = read({octets});
     CHECK(result.frames.empty());
     REQUIRE(result.problems.size() == 1);
-    CHECK(result.problems[0].problem.kind == kind);
+    CHECK(result.problems[0].problem.kind == row.second);
     CHECK_FALSE(result.problems[0].problem.text.empty());
   }
 }

@@ -70,9 +70,10 @@ TEST_CASE("link layers") {
       {{"something else", 127, Discard::unsupported_link, Network::none, 0, 0}, "00"},
       {{"half a header", 1, Discard::malformed, Network::none, 0, 0}, "02 00 00 00 00 02 02 00"},
   };
-  for (const auto& [row, text] : rows) {
+  for (const auto& each : rows) {
+    const auto& row = each.first;
     CAPTURE(row.name);
-    const auto octets = hex(text);
+    const auto octets = hex(each.second);
     Cursor cursor(octets.data(), octets.size(), octets.size());
     Link link;
     CHECK(decode_link(row.link_type, cursor, link) == row.discard);

@@ -92,9 +92,8 @@ class UdpTransport:
     def send(self, octets: memoryview, message_octets: int) -> Sent:
         """Send Messages that lie one after the other; only the last may be shorter than `message_octets`."""
         several = len(octets) > message_octets
-        error = self._set_segment(message_octets) if several else 0
-        if not several and len(octets) > self._segment_octets:
-            self._set_segment(0)
+        # Also a single Message is refused if the segment size that is set exceeds the path MTU.
+        error = self._set_segment(message_octets if several else 0)
         error = error or self._send(octets)
         if not error:
             return Sent.ALL
