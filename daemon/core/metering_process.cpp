@@ -88,8 +88,9 @@ bool MeteringProcess::observe(const Frame& frame, Observation& observation) {
 // The Flow Key: the two ends in one fixed order, whoever sends.
 void MeteringProcess::identify(Observation& observation) const noexcept {
   const auto& packet = observation.packet;
-  const bool swap = packet.source != packet.destination ? packet.source > packet.destination
-                                                        : packet.source_port > packet.destination_port;
+  const auto source = packet.source.order();
+  const auto destination = packet.destination.order();
+  const bool swap = (source > destination) | ((source == destination) & (packet.source_port > packet.destination_port));
   auto& key = observation.key;
   // Word by word and without a branch: who talks to whom is not predictable.
   const auto changes = std::uint64_t{0} - static_cast<std::uint64_t>(swap);

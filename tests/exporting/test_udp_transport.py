@@ -133,6 +133,9 @@ def test_path_mtu_of_loopback_is_bounded() -> None:
 def test_resolve() -> None:
     assert resolve("127.0.0.1", 4739) == [Address(socket.AF_INET, ("127.0.0.1", 4739))]
     assert resolve("::1", 4739)[0].family == socket.AF_INET6
+    for impossible in ("a..b", "x" * 64):
+        with pytest.raises(OSError, match="not a host name"):
+            resolve(impossible, 4739)
     assert [is_numeric(host) for host in ("192.0.2.1", "::1", "localhost")] == [True, True, False]
 
 

@@ -2,6 +2,7 @@
 // The one way to read octets of a packet: bounds are checked once per header, offsets inside it at compile time.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -61,7 +62,7 @@ class Cursor {
   enum class Shortage : std::uint8_t { none, truncated, malformed };
 
   Cursor(const std::byte* data, std::size_t captured, std::uint64_t claimed) noexcept
-      : data_(data), captured_(captured), claimed_(claimed) {}
+      : data_(data), captured_(captured), claimed_(claimed), end_(std::min<std::uint64_t>(captured, claimed)) {}
 
   template <std::size_t N>
   [[nodiscard]] Header<N> peek() noexcept {
@@ -78,7 +79,7 @@ class Cursor {
   // Is there a header of `octets` here? If not, the reason is latched.
   [[nodiscard]] bool has(std::uint64_t octets) noexcept {
     const auto end = offset_ + octets;
-    if (end <= captured_ && end <= claimed_) [[likely]] {
+    if (end <= end_) [[likely]] {
       return true;
     }
     if (shortage_ == Shortage::none) {
@@ -89,7 +90,10 @@ class Cursor {
   void skip(std::uint64_t octets) noexcept { offset_ += octets; }
 
   // From here on the packet claims `octets`, whatever lay around it.
-  void claim(std::uint64_t octets) noexcept { claimed_ = offset_ + octets; }
+  void claim(std::uint64_t octets) noexcept {
+    claimed_ = offset_ + octets;
+    end_ = std::min(captured_, claimed_);
+  }
 
   [[nodiscard]] std::uint64_t offset() const noexcept { return offset_; }
   [[nodiscard]] std::uint64_t claimed() const noexcept { return claimed_ > offset_ ? claimed_ - offset_ : 0; }
@@ -102,6 +106,7 @@ class Cursor {
   const std::byte* data_;
   std::uint64_t captured_;
   std::uint64_t claimed_;
+  std::uint64_t end_;  // of what can be read: the nearer of the two
   std::uint64_t offset_ = 0;
   Shortage shortage_ = Shortage::none;
 };

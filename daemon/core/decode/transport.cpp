@@ -21,15 +21,17 @@ Discard decode_ports(Cursor& cursor, Packet& packet) noexcept {
 
 // A first fragment may end before the flags (then there are none); a snap length that cuts them is a truncation.
 Discard decode_tcp(Cursor& cursor, Packet& packet) noexcept {
-  if (const auto discard = decode_ports(cursor, packet); discard != Discard::none) [[unlikely]] {
-    return discard;
+  if (cursor.claimed() < kTcpFlagsEnd) [[unlikely]] {
+    const auto discard = decode_ports(cursor, packet);
+    return discard == Discard::none && !cursor.has(cursor.claimed()) ? discard_of(cursor) : discard;
   }
-  if (!cursor.has(std::min(cursor.claimed(), kTcpFlagsEnd))) [[unlikely]] {
+  const auto header = cursor.peek<kTcpFlagsEnd>();
+  if (cursor.failed()) [[unlikely]] {
     return discard_of(cursor);
   }
-  if (cursor.claimed() >= kTcpFlagsEnd) [[likely]] {
-    packet.tcp_flags = cursor.peek<kTcpFlagsEnd>().be16<12>() & 0x0fff;  // RFC 9565: data-offset bits are zero
-  }
+  packet.source_port = header.be16<0>();
+  packet.destination_port = header.be16<2>();
+  packet.tcp_flags = header.be16<12>() & 0x0fff;  // RFC 9565: data-offset bits are zero
   return Discard::none;
 }
 

@@ -20,7 +20,6 @@ import struct
 VERSION = 10
 TEMPLATE_SET_ID = 2
 OPTIONS_TEMPLATE_SET_ID = 3
-FIRST_TEMPLATE_ID = 256
 ENTERPRISE_BIT = 0x8000
 MODULUS = 1 << 32
 """Export Times and sequence numbers wrap here (RFC 7011 section 3.1)."""

@@ -22,7 +22,10 @@ Resolver = Callable[[str, int], list[Address]]
 
 def resolve(host: str, port: int) -> list[Address]:
     """All addresses of `host` for UDP, in the order of the system's preference (RFC 6724)."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, proto=socket.IPPROTO_UDP)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, proto=socket.IPPROTO_UDP)
+    except UnicodeError as error:  # an empty or too long label, before anyone is asked
+        raise socket.gaierror(socket.EAI_NONAME, f"not a host name: {host}") from error
     return [Address(family, sockaddr) for family, _, _, _, sockaddr in found]
 
 
