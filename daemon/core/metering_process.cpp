@@ -157,7 +157,7 @@ std::uint32_t MeteringProcess::open_flow(const Observation& observation) {
 
   // The initiator (semantics §3): who sends a SYN, or receives a SYN+ACK; else who sends the first packet.
   const auto handshake = observation.packet.tcp_flags & (TcpFlag::syn | TcpFlag::ack);
-  const auto answers = handshake == (TcpFlag::syn | TcpFlag::ack);
+  const auto answers = handshake == (TcpFlag::syn | TcpFlag::ack) && !observation.key.talks_to_itself();
   const auto initiator_is_high = (observation.direction == 1) != answers;
   hot.state = FlowState::empty | (initiator_is_high ? FlowState::initiator_is_high : 0);
   hot.last_ns = observation.frame->time_ns;
@@ -183,10 +183,11 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
   if ((hot.state & FlowState::empty) != 0) {
     hot.state &= static_cast<std::uint16_t>(~FlowState::empty);
     hot.state |= observation.direction == 1 ? FlowState::opened_by_high : std::uint16_t{0};
+    hot.state |= time_ns < hot.last_ns ? FlowState::behind : std::uint16_t{0};
     hot.first_coarse = coarse(time_ns);
     counters_.cached.records += 1;
   } else {
-    const auto gap = gap_ns(time_ns, hot.last_ns);
+    const auto gap = gap_ns(time_ns, record_last_ns(hot));
     hot.both_gap_sum_squares += gap * gap;
     direction.both_gap_min_ns = std::min(direction.both_gap_min_ns, static_cast<float>(gap));
     direction.both_gap_max_ns = std::max(direction.both_gap_max_ns, static_cast<float>(gap));

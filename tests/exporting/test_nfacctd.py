@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,6 @@ import pytest
 
 from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, Values, biflow_of, uniflows_of
 from exporting.running_collector import collector_running, free_port, send_to, wait_for
-
-pytestmark = pytest.mark.skipif(shutil.which("nfacctd") is None, reason="needs pmacct")
 
 # tcpflags are left out: this version reads one octet of tcpControlBits, the upper one of our two.
 CONFIGURATION = """

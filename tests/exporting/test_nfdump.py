@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,6 @@ import pytest
 
 from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, Flow, Values, biflow_of, uniflows_of
 from exporting.running_collector import TIMEOUT_S, collector_running, free_port, send_to
-
-pytestmark = pytest.mark.skipif(shutil.which("nfcapd") is None, reason="needs nfdump")
 
 Shown = dict[str, str]
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -14,8 +13,6 @@ import pytest
 from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, Values, batch_of, biflow_of, uniflows_of
 from spanflow.exporting.profiles import GENERIC
 from spanflow.exporting.session import Session
-
-pytestmark = pytest.mark.skipif(shutil.which("tshark") is None, reason="needs tshark")
 
 NOW = 1_800_000_000
 PORT = 4739

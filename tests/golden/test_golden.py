@@ -107,7 +107,7 @@ DISCARDED_BY_HAND = {
     "discard_truncated": {"truncated": 11},
     "discard_unsupported_link": {"unsupported_link": 2},
     "ipv6_jumbo": {"malformed": 2},
-    "length_beyond_the_wire": {"truncated": 1},
+    "length_beyond_the_wire": {"truncated": 2},
     "link_eight_tags": {"unsupported_link": 1},
     "link_mpls": {"non_ip": 1},
     "link_pppoe": {"malformed": 2, "non_ip": 2},

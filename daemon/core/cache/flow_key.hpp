@@ -44,6 +44,8 @@ struct FlowKey {
   [[nodiscard]] std::uint16_t high_port() const noexcept { return static_cast<std::uint16_t>(ports_and_more >> 16); }
   [[nodiscard]] std::uint8_t protocol() const noexcept { return static_cast<std::uint8_t>(ports_and_more >> 32); }
   [[nodiscard]] std::uint8_t version() const noexcept { return static_cast<std::uint8_t>(ports_and_more >> 40); }
+  // One end is both ends: then all its packets go forward.
+  [[nodiscard]] bool talks_to_itself() const noexcept { return low == high && low_port() == high_port(); }
 };
 
 inline std::uint64_t multiply_mix(std::uint64_t a, std::uint64_t b) noexcept {

@@ -76,6 +76,15 @@ inline std::uint32_t largest_size(const DirectionState& direction, const RareSta
   return direction.size_max == kLargeSize ? rare.large_sizes.max : direction.size_max;
 }
 
+// The highest time stamp of the record so far. It is the Flow's, but for a record that follows an active timeout and
+// begins with a packet out of order.
+inline std::int64_t record_last_ns(const HotFlow& flow) noexcept {
+  if ((flow.state & FlowState::behind) != 0) [[unlikely]] {
+    return std::max(flow.directions[0].last_ns, flow.directions[1].last_ns);
+  }
+  return flow.last_ns;
+}
+
 // A packet of a direction that is earlier than all before it: the direction begins with it now. Its gaps are still
 // counted from the packet that opened it.
 inline void rewind_direction(HotFlow& flow, ColdFlow& cold, std::size_t index, std::int64_t time_ns) noexcept {

@@ -70,9 +70,11 @@ Discard walk_extension_headers(Cursor& cursor, Packet& packet) noexcept {
     if (is_fragment) {
       const auto fragment = cursor.peek<8>();
       packet.later_fragment = (fragment.be16<2>() & 0xfff8) != 0;
-      packet.first_fragment = (fragment.be16<2>() & 0xfff9) == 0x0001;
-      packet.identification = fragment.be32<4>();
-      packet.fragment_protocol = next;
+      if (packet.later_fragment || !packet.first_fragment) {  // of several first fragments the outer one counts
+        packet.first_fragment = (fragment.be16<2>() & 0xfff9) == 0x0001;
+        packet.identification = fragment.be32<4>();
+        packet.fragment_protocol = next;
+      }
     }
     packet.protocol = next;
     cursor.skip(octets);
@@ -105,20 +107,22 @@ std::uint32_t jumbo_payload_length(Cursor cursor) noexcept {
   return 0;
 }
 
-// Does a whole transport header lie on the wire although the payload length is 0? Ethernet padding is too short for it.
-bool offloaded_transport_follows(Cursor cursor, Packet probe) noexcept {
-  if (walk_extension_headers(cursor, probe) != Discard::none || probe.later_fragment) {
-    return false;
+// Payload length 0 without a jumbo option: does a whole transport header lie on the wire all the same? Then the sender
+// left the length to segmentation offload; Ethernet padding is too short for it. A cut proof is a truncation.
+Discard find_offloaded_transport(Cursor cursor, Packet probe, bool& found) noexcept {
+  found = false;
+  if (const auto discard = walk_extension_headers(cursor, probe); discard != Discard::none) {
+    return discard;
+  }
+  if (probe.later_fragment) {
+    return Discard::none;
   }
   if (probe.protocol == Protocol::tcp && cursor.claimed() >= 20) {
-    const auto header = cursor.peek<13>();
-    return !cursor.failed() && header.u8<12>() >> 4 >= 5;
+    found = cursor.peek<13>().u8<12>() >> 4 >= 5;
+  } else if (probe.protocol == Protocol::udp && cursor.claimed() >= 8) {
+    found = cursor.peek<6>().be16<4>() == 0;
   }
-  if (probe.protocol == Protocol::udp && cursor.claimed() >= 8) {
-    const auto header = cursor.peek<6>();
-    return !cursor.failed() && header.be16<4>() == 0;
-  }
-  return false;
+  return cursor.failed() ? discard_of(cursor) : Discard::none;
 }
 
 Discard decode_ipv6(Cursor& cursor, Packet& packet) noexcept {
@@ -143,8 +147,12 @@ Discard decode_ipv6(Cursor& cursor, Packet& packet) noexcept {
       const auto jumbo = jumbo_payload_length(cursor);
       payload_octets = jumbo > 0xffff ? jumbo : 0;
     }
-    if (payload_octets == 0 && offloaded_transport_follows(cursor, packet)) {
-      payload_octets = on_the_wire - kIpv6HeaderOctets;
+    if (payload_octets == 0) {
+      bool offloaded = false;
+      if (const auto discard = find_offloaded_transport(cursor, packet, offloaded); discard != Discard::none) {
+        return discard;
+      }
+      payload_octets = offloaded ? on_the_wire - kIpv6HeaderOctets : 0;
     }
   }
   packet.octets = kIpv6HeaderOctets + payload_octets;
