@@ -188,17 +188,13 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
     counters_.cached.records += 1;
   } else {
     const auto gap = gap_ns(time_ns, record_last_ns(hot));
-    hot.both_gap_sum_squares += gap * gap;
-    direction.both_gap_min_ns = std::min(direction.both_gap_min_ns, static_cast<float>(gap));
-    direction.both_gap_max_ns = std::max(direction.both_gap_max_ns, static_cast<float>(gap));
+    add_both_gap(hot, cache_.cold(flow), observation.direction, gap);
   }
   if (direction.packets == 0) {
     open_direction(flow, observation);
   } else {
     const auto gap = gap_ns(time_ns, direction.last_ns);
-    direction.gap_sum_squares += gap * gap;
-    direction.gap_min_ns = std::min(direction.gap_min_ns, static_cast<float>(gap));
-    direction.gap_max_ns = std::max(direction.gap_max_ns, static_cast<float>(gap));
+    add_gap(hot, cache_.cold(flow), observation.direction, gap);
     if (time_ns < direction.last_ns) [[unlikely]] {
       turn_back(flow, observation);
     }

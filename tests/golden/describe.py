@@ -38,7 +38,7 @@ FLOW_MEMBERS = (
     "gap_min_ns",
     "gap_max_ns",
     "gap_sum_ns",
-    "gap_sum_squares",
+    "gap_squared_deviations",
     "forward",
     "reverse",
 )

@@ -9,6 +9,7 @@ import oracle
 from golden import load, names
 from golden.describe import describe_result
 from golden.load import FOLDER
+from golden.recipe import DEFAULT_SETTINGS
 from golden.recipes import all_recipes
 from golden.regenerate import DEMO, demo_capture, golden_files
 from oracle.metering import Result
@@ -135,15 +136,11 @@ def test_goldens_are_small(written: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_description_loses_nothing(name: str) -> None:
-    """Reading a golden gives the very result of the oracle, but for its lists and warnings."""
+def test_the_oracle_agrees(name: str) -> None:
+    """By the description; test_compare has the members that it was read back into."""
     golden = load(name)
     result = oracle.meter([golden.capture], **golden.settings)
     assert describe_result(golden.result) == describe_result(result)
-    for record in result.records:
-        del record["statistics"]
-    order = str
-    assert sorted(golden.result.records, key=order) == sorted(map(_in_order, result.records), key=order)
 
 
 @pytest.mark.parametrize("name", sorted(CHECKED_BY_HAND))
@@ -172,11 +169,10 @@ def test_every_recipe_says_what_it_shows() -> None:
     assert [name for name, recipe in all_recipes().items() if not recipe.__doc__] == []
 
 
-def test_the_demo_is_small_and_varied(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_demo_is_small_and_varied() -> None:
     assert DEMO.read_bytes() == demo_capture(), STALE
     assert DEMO.stat().st_size < 200 * 1024
-    golden = load(names()[0])
-    result = oracle.meter([DEMO], **golden.settings | {"active_timeout": 60_000_000_000})
+    result = oracle.meter([DEMO], **DEFAULT_SETTINGS)
     assert 400 <= result.received[0] <= 800
     assert set(result.discards) == {"non_ip"}
     assert {record["ip_version"] for record in result.records} == {4, 6}
@@ -196,10 +192,3 @@ def _rows(result: Result) -> list[Row]:
         source = f"{record['source_address']}:{record.get('source_transport_port', 0)}"
         rows.append(("+" * record.get("continuation", False) + record["end"], source, *counts))
     return rows
-
-
-def _in_order(record: dict[str, object]) -> dict[str, object]:
-    """The same members in the order in which goldens are read, so that their text can be compared."""
-    from golden.describe import describe_record, read_record
-
-    return read_record(describe_record(record))

@@ -21,7 +21,7 @@ Half = tuple[str, Any, Series | None]
 HALVES = ("forward", "reverse")
 UNCOMPARED = ("flow_id", "worker", "statistics")
 FLOAT32_TOLERANCE = 2.0**-23
-GAP_SUM_TOLERANCE = 1e-6
+GAP_TOLERANCE = 1e-6
 
 
 def compare(native_records: np.ndarray, result: Result) -> list[str]:
@@ -128,8 +128,8 @@ def _member_differences(native: RecordLike, oracle: RecordLike) -> Iterator[str]
 
 
 def _equal(member: str, value: Any, expected: Any) -> bool:
-    if member == "gap_sum_squares":
-        return math.isclose(value, expected, rel_tol=GAP_SUM_TOLERANCE, abs_tol=1.0)
+    if member == "gap_squared_deviations":
+        return math.isclose(math.sqrt(value), math.sqrt(expected), rel_tol=GAP_TOLERANCE, abs_tol=1.0)
     if member in ("gap_min_ns", "gap_max_ns"):
         return math.isclose(value, expected, rel_tol=FLOAT32_TOLERANCE)
     return bool(value == expected)
@@ -188,14 +188,13 @@ def _size_statistics(halves: list[RecordLike]) -> dict[str, float]:
 def _gap_statistics(halves: list[RecordLike], members: RecordLike) -> dict[str, float]:
     gaps = sum(int(half["packet_delta_count"]) for half in halves) - 1
     total = int(members["gap_sum_ns"])
-    deviation = _deviation(gaps, total, float(members["gap_sum_squares"]))
+    squared = float(members["gap_squared_deviations"])
+    deviation = math.sqrt(squared / (gaps - 1)) if gaps > 1 else 0.0
     return {"gap_mean": total / gaps if gaps else 0.0, "gap_stddev": deviation}
 
 
-def _deviation(count: int, total: int, sum_squares: float) -> float:
-    """The sample standard deviation from sums, exact when the sums are integers."""
+def _deviation(count: int, total: int, sum_squares: int) -> float:
+    """The sample standard deviation from exact sums."""
     if count < 2:
         return 0.0
-    if isinstance(sum_squares, int):
-        return math.sqrt((count * sum_squares - total * total) / (count * (count - 1)))
-    return math.sqrt(max(0.0, sum_squares - total * total / count) / (count - 1))
+    return math.sqrt((count * sum_squares - total * total) / (count * (count - 1)))

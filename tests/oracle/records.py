@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 from oracle.packet import Packet
@@ -60,7 +61,7 @@ class Series:
     def gap_members(self) -> dict[str, float]:
         return {
             "gap_sum_ns": sum(self.gaps),
-            "gap_sum_squares": float(sum(gap * gap for gap in self.gaps)),
+            "gap_squared_deviations": _squared_deviations(self.gaps),
             "gap_min_ns": float(min(self.gaps, default=0)),
             "gap_max_ns": float(max(self.gaps, default=0)),
         }
@@ -68,6 +69,14 @@ class Series:
 
 def _mean(values: list[int]) -> float:
     return float(statistics.mean(values)) if values else 0.0
+
+
+def _squared_deviations(values: list[int]) -> float:
+    """The sum of squared deviations from the mean, in two passes without rounding."""
+    if not values:
+        return 0.0
+    mean = Fraction(sum(values), len(values))
+    return float(sum((value - mean) ** 2 for value in values))
 
 
 def _stddev(values: list[int]) -> float:

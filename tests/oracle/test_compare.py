@@ -97,9 +97,9 @@ def test_missing_and_additional_records_are_counted(result: oracle.Result) -> No
 
 def test_rounding_is_no_difference(result: oracle.Result) -> None:
     native = as_native(result.records)
-    native["gap_sum_squares"] *= 1 + 1e-9
+    native["gap_squared_deviations"] *= 1 + 1e-9
     assert compare(native, result) == []
-    native["gap_sum_squares"] *= 1 + 1e-5
+    native["gap_squared_deviations"] *= 1 + 1e-5
     assert compare(native, result) != []
 
 
@@ -109,7 +109,7 @@ def test_statistics_come_out_of_the_sums(result: oracle.Result) -> None:
 
 def test_a_wrong_sum_of_squares_shows_in_the_statistics(result: oracle.Result) -> None:
     native = as_native(result.records)
-    native["gap_sum_squares"] *= 2
+    native["gap_squared_deviations"] *= 2
     assert "both.gap_stddev" in " ".join(statistics_differences(native, result))
 
 

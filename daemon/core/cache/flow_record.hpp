@@ -72,9 +72,10 @@ struct alignas(64) DirectionState {
   std::uint64_t octets;
   std::int64_t last_ns;
   std::uint64_t size_sum_squares;  // modulo 2^64; sum, min and max tell the rest (cache/statistics.hpp)
-  double gap_sum_squares;          // ns²
+  double gap_squares;              // ns², of what each gap is longer than the shortest (cache/statistics.hpp)
   float gap_min_ns, gap_max_ns;
-  float both_gap_min_ns, both_gap_max_ns;  // of the gaps of both directions that ended with a packet of this one
+  float both_gap_min_ns;  // of both directions together; the same in both
+  float both_gap_max_ns;  // of the gaps of both directions that ended with a packet of this one
   std::uint16_t size_min, size_max;
   std::uint16_t tcp_flags;
   std::uint8_t ttl_min, ttl_max;
@@ -90,7 +91,7 @@ struct alignas(64) HotFlow {
   std::uint16_t state;
   std::uint32_t first_coarse;  // of the record's first time stamp (kCoarseShift); never later than it
   std::int64_t last_ns;        // of the Flow
-  double both_gap_sum_squares;
+  double both_gap_squares;     // as in DirectionState, of both directions together
   std::array<DirectionState, 2> directions;
 
   [[nodiscard]] FlowKey key() const noexcept {
@@ -147,7 +148,7 @@ struct DirectionRecord {
   std::int64_t last_ns;
   std::int64_t gap_sum_ns;
   std::uint64_t size_sum_squares;  // modulo 2^64
-  double gap_sum_squares;          // ns²
+  double gap_squared_deviations;   // ns², from the mean gap
   float gap_min_ns;
   float gap_max_ns;
   std::uint32_t size_min;
@@ -173,9 +174,9 @@ struct FlowRecord {
   DirectionRecord forward;
   DirectionRecord reverse;
   std::uint64_t flow_id;
-  std::int64_t flow_start_ns;  // of the packet that opened the Flow
-  std::int64_t gap_sum_ns;     // the gaps of both directions together
-  double gap_sum_squares;      // ns²
+  std::int64_t flow_start_ns;     // of the packet that opened the Flow
+  std::int64_t gap_sum_ns;        // the gaps of both directions together
+  double gap_squared_deviations;  // ns², from the mean gap
   float gap_min_ns;
   float gap_max_ns;
   std::uint16_t source_transport_port;

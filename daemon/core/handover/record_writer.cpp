@@ -21,7 +21,7 @@ void write_direction(DirectionRecord& record, const HotFlow& flow, const ColdFlo
   record.last_ns = state.last_ns;
   record.gap_sum_ns = gap_sum_ns(flow, cold, index, state.last_ns);
   record.size_sum_squares = state.size_sum_squares;
-  record.gap_sum_squares = state.gap_sum_squares;
+  record.gap_squared_deviations = squared_deviations(state.gap_squares, state.gap_min_ns, gaps_of(flow, cold, index));
   record.gap_min_ns = smallest_gap(state.gap_min_ns);
   record.gap_max_ns = state.gap_max_ns;
   record.size_min = smallest_size(state, cold.rare[index]);
@@ -72,10 +72,10 @@ void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail de
   record.flow_id = flow_id(key, cold.flow_first_ns);
   record.flow_start_ns = cold.flow_first_ns;
   const auto& [low, high] = flow.directions;
-  const std::size_t opener = (flow.state & FlowState::opened_by_high) != 0 ? 1 : 0;
-  record.gap_sum_ns = gap_sum_ns(flow, cold, opener, std::max(low.last_ns, high.last_ns));
-  record.gap_sum_squares = flow.both_gap_sum_squares;
-  record.gap_min_ns = smallest_gap(std::min(low.both_gap_min_ns, high.both_gap_min_ns));
+  record.gap_sum_ns = both_gap_sum_ns(flow, cold);
+  record.gap_squared_deviations =
+      squared_deviations(flow.both_gap_squares, low.both_gap_min_ns, both_gaps_of(flow, cold));
+  record.gap_min_ns = smallest_gap(low.both_gap_min_ns);
   record.gap_max_ns = std::max(low.both_gap_max_ns, high.both_gap_max_ns);
   record.protocol_identifier = key.protocol();
   record.ip_version = key.version();
