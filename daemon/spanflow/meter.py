@@ -91,13 +91,16 @@ class Meter:
         self._native.stop()
 
     def batches(self, wait_ms: int = 100) -> Iterator[Batch | None]:
-        """Each batch as it comes; None after `wait_ms` without one. Ends when all has been handed over.
-
-        Raises SpanflowError when a worker died, ConfigError when the filter does not compile.
-        """
+        """Each batch as it comes; None after `wait_ms` without one. Ends when all has been handed over."""
         while not self._native.finished():
             batch = self._native.pop(wait_ms)
             yield None if batch is None else np.frombuffer(memoryview(batch), dtype=RECORD)
+
+    def raise_if_failed(self) -> None:
+        """After the end: raises SpanflowError if a worker died, ConfigError if the filter did not compile.
+
+        A filter may compile for one link type and not for another that the input has too.
+        """
         if failure := self._native.failure():
             raise SpanflowError(f"metering: {failure}; records are missing, start again with a smaller cache")
         if error := self._native.filter_error():

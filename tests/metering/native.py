@@ -68,6 +68,7 @@ def meter(paths: Sequence[str | Path], **options: Any) -> Outcome:
             assert len(set(batch["ip_version"])) == 1
             assert not batch.flags.writeable
             batches.append(batch)
+    meter.raise_if_failed()
     records = np.concatenate(batches) if batches else np.empty(0, RECORD)
     counters = meter.counters()
     assert counters.imbalance() == {"frames": 0, "wire_octets": 0, "packets": 0, "octets": 0}

@@ -11,7 +11,7 @@
 namespace spanflow {
 
 // Owner: one metering worker. Remembers the first fragments of the last 30 s of packet time, at most `entries` of them;
-// the oldest goes. Bounded at construction: a ring in order of arrival, and chains over it.
+// the oldest goes. Bounded at construction: entries in a list by age, and in chains by name.
 class FragmentTable {
  public:
   FragmentTable(std::uint32_t entries, bool vlan_in_key, const HashSecret& secret);
@@ -37,19 +37,25 @@ class FragmentTable {
     std::uint16_t destination_port = 0;
     std::int64_t time_ns = 0;
     std::uint32_t chain = kNone;  // its bucket
-    std::uint32_t older = kNone;  // neighbours in the bucket; both ends known, so that a sender of many
-    std::uint32_t newer = kNone;  // equal first fragments cannot make unlinking walk
+    std::uint32_t next = kNone;   // in its bucket
+    std::uint32_t older = kNone;
+    std::uint32_t newer = kNone;
   };
 
   [[nodiscard]] std::uint32_t bucket_of(const Packet& packet) const noexcept;
   [[nodiscard]] bool same(const Entry& entry, const Packet& packet) const noexcept;
-  void unlink(std::uint32_t index) noexcept;
+  [[nodiscard]] std::uint32_t find(const Packet& packet) const noexcept;
+  [[nodiscard]] std::uint32_t take_oldest() noexcept;
+  void unlink_age(std::uint32_t index) noexcept;
+  void append_newest(std::uint32_t index) noexcept;
 
   bool vlan_in_key_;
   HashSecret secret_;
-  std::vector<Entry> ring_;
+  std::vector<Entry> entries_;
   std::vector<std::uint32_t> buckets_;
-  std::uint32_t newest_ = 0;  // where the next entry goes
+  std::uint32_t used_ = 0;
+  std::uint32_t oldest_ = kNone;
+  std::uint32_t newest_ = kNone;
 };
 
 }  // namespace spanflow

@@ -52,10 +52,6 @@ struct Protocol {
   static constexpr std::uint8_t icmpv6 = 58;
   static constexpr std::uint8_t sctp = 132;
   static constexpr std::uint8_t udplite = 136;
-
-  static constexpr bool has_ports(std::uint8_t protocol) noexcept {
-    return protocol == tcp || protocol == udp || protocol == udplite || protocol == sctp || protocol == dccp;
-  }
 };
 
 // What the link layer says, and where the network layer begins.

@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         for exporter in exporters:
             exporter.stop()
     summary.write(sys.stdout if exporters else sys.stderr)
+    meter.raise_if_failed()
     return _exit_code(meter.problems(), exporters)
 
 

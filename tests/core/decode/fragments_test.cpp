@@ -64,6 +64,18 @@ TEST_CASE("the VLAN counts only where it is part of the key") {
   CHECK_FALSE(complete(with, 7, 0, 1000, 6));
 }
 
+TEST_CASE("a first fragment that comes again takes no second place, and is the newest") {
+  FragmentTable table(2, false, HashSecret{});
+  table.remember(fragment(1, 1001), 0);
+  table.remember(fragment(2, 1002), 0);
+  table.remember(fragment(2, 1002), 1);
+  CHECK(complete(table, 1, 1, 1001));
+  table.remember(fragment(1, 1001), 2);
+  table.remember(fragment(3, 1003), 3);
+  CHECK(complete(table, 1, 3, 1001));
+  CHECK_FALSE(complete(table, 2, 3, 1002));
+}
+
 TEST_CASE("the table is bounded, the oldest goes") {
   FragmentTable table(4, false, HashSecret{});
   for (std::uint32_t identification = 0; identification < 6; ++identification) {
