@@ -16,12 +16,13 @@ from traffic import Traffic
 
 SCENARIOS = ("mix", "flood", "elephant")
 MAX_FLOWS = 4_194_304
-QUEUE_MIB = 16
+QUEUE_MIB = 2
 BOUND_MIB = 256
 
 _TIMEOUTS = ("--set", "cache.active_timeout=120s", "--set", "cache.inactive_timeout=60s")
 _LONG_TIMEOUTS = ("--set", "cache.active_timeout=3600s", "--set", "cache.inactive_timeout=3600s")
 _LARGE = ("--set", f"cache.max_flows={MAX_FLOWS}")
+_FULL = ("--set", "cache.max_flows=2000000")  # as many as the flood has: none is evicted
 _SMALL_QUEUE = ("--set", f"export.queue_size={QUEUE_MIB}MiB")
 _COLLECTOR = ("--collector", "ipfix+udp://127.0.0.1:{port}")
 _BIFLOW_COLLECTOR = ("--collector", "ipfix+udp://127.0.0.1:{port}?biflow=true")
@@ -106,6 +107,11 @@ def _spanflow(name: str, label: str, capture: str, *options: str) -> Row:
     )
 
 
+def _core_flows(scenario: str) -> tuple[str, ...]:
+    """The cache that `spanflow meter` has by default; a flood needs a larger one."""
+    return ("--max-flows", "4194304" if scenario == "flood" else "1000000")
+
+
 def _scenario_rows(scenario: str) -> Iterator[Row]:
     for mode in ("mmap", "read"):
         yield Row(
@@ -120,7 +126,16 @@ def _scenario_rows(scenario: str) -> Iterator[Row]:
         label="core alone",
         capture=scenario,
         program="spanflow-core-bench",
-        arguments=("{capture}", "--workers", "1", "--active", "120", "--inactive", "60"),
+        arguments=(
+            "{capture}",
+            "--workers",
+            "1",
+            "--active",
+            "120",
+            "--inactive",
+            "60",
+            *_core_flows(scenario),
+        ),
         records="biflows",
     )
     large = _LARGE if scenario == "flood" else ()
@@ -176,7 +191,7 @@ def _nfpcapd(name: str, label: str, capture: str, *options: str) -> Row:
 
 def _memory_rows() -> Iterator[Row]:
     """The flood with every Flow alive until its end."""
-    alive = (*_LONG_TIMEOUTS, *_LARGE, *_SMALL_QUEUE, *_COLLECTOR)
+    alive = (*_LONG_TIMEOUTS, *_FULL, *_SMALL_QUEUE, *_COLLECTOR)
     yield _spanflow("memory/spanflow", "spanflow meter, every Flow alive", "flood", *alive)
     bound = (*_LONG_TIMEOUTS, "--set", f"cache.memory={BOUND_MIB}MiB", *_SMALL_QUEUE, *_COLLECTOR)
     yield _spanflow("memory/spanflow-bound", f"spanflow meter, cache.memory={BOUND_MIB}MiB", "flood", *bound)

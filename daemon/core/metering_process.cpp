@@ -11,6 +11,7 @@ namespace spanflow {
 namespace {
 
 constexpr std::uint32_t kPublishEvery = 64;  // batches
+constexpr std::size_t kFramesAhead = 640;    // octets: the headers of a frame some packets later
 constexpr std::size_t kVisit = 64;           // Flows whose lines are fetched together when their slot is due
 constexpr int kMostExamined = 64;            // Flows that are looked at to find one to evict
 
@@ -34,6 +35,7 @@ void MeteringProcess::process(std::span<const Frame> frames) {
   std::size_t count = 0;
   FrameCount received;
   for (const auto& frame : frames) {
+    __builtin_prefetch(frame.data + kFramesAhead);
     received.add(frame.wire_octets);
     if (observe(frame, observations_[count])) [[likely]] {
       cache_.prefetch_bucket(observations_[count].hash);
@@ -292,6 +294,9 @@ void MeteringProcess::expire(std::int64_t clock_ns) {
     const auto flows = std::span(due).first(count);
     for (const auto flow : flows) {
       cache_.prefetch_all_of(flow);
+    }
+    for (const auto flow : flows) {
+      cache_.prefetch_bucket(cache_.hash(cache_.hot(flow).key()));  // most of them will be erased
     }
     for (const auto flow : flows) {
       auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);

@@ -19,7 +19,7 @@ from spanflow.record import RECORD
 Batch: TypeAlias = npt.NDArray[np.void]
 """RECORD rows of one IP version, oriented, read-only; the memory goes back to its pool with the last view."""
 
-QUEUE_OCTETS = 64 << 20
+QUEUE_OCTETS = 8 << 20
 """What may wait between the workers and Python."""
 
 EXIT_CODES = {

@@ -53,7 +53,6 @@ void FlowCache::prefetch_flow(std::uint64_t hash, std::size_t direction) const n
     const auto flow = bucket.flows[static_cast<std::size_t>(std::countr_zero(found))];
     __builtin_prefetch(&hot_[flow], 1);
     __builtin_prefetch(&hot_[flow].directions[direction], 1);
-    __builtin_prefetch(&cold_[flow].first_ns);  // wanted when a gap is the shortest so far: in young Flows, often
   }
 }
 
