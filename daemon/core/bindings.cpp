@@ -136,7 +136,7 @@ NB_MODULE(_core, m) {
   nb::class_<Meter>(m, "Meter")
       .def(
           "__init__",
-          [](Meter* self, std::vector<std::string> paths, std::int64_t active_timeout_ns,
+          [](Meter* self, const std::vector<nb::bytes>& octets, std::int64_t active_timeout_ns,
              std::int64_t inactive_timeout_ns, std::int64_t tcp_linger_ns, std::int64_t tcp_fin_timeout_ns,
              std::int64_t reorder_window_ns, std::uint32_t max_flows, std::uint32_t max_fragments, bool vlan_in_key,
              bool interface_in_key, bool preallocate, std::string filter, std::uint32_t workers,
@@ -156,6 +156,10 @@ NB_MODULE(_core, m) {
                                                     .secret = random_secret()},
                                        .workers = workers,
                                        .queue_octets = queue_octets};
+            std::vector<std::string> paths;  // file names are octets, in whatever encoding
+            for (const auto& path : octets) {
+              paths.emplace_back(path.c_str(), path.size());
+            }
             new (self) Meter(options, std::move(paths));
           },
           nb::arg("paths"), nb::kw_only(), nb::arg("active_timeout_ns"), nb::arg("inactive_timeout_ns"),
@@ -188,7 +192,7 @@ NB_MODULE(_core, m) {
            [](const Meter& meter) {
              nb::list all;
              for (const auto& [path, problem] : meter.problems()) {
-               all.append(nb::make_tuple(path, name_of(problem.kind), problem.text));
+               all.append(nb::make_tuple(nb::bytes(path.data(), path.size()), name_of(problem.kind), problem.text));
              }
              return all;
            })

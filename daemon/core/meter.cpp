@@ -14,7 +14,7 @@ namespace spanflow {
 
 Meter::Meter(const MeterOptions& options, std::vector<std::string> paths)
     : options_(options),
-      input_(std::move(paths)),
+      input_(std::move(paths), stop_),
       pool_(std::make_shared<BatchPool>()),
       queue_(options.queue_octets, options.workers) {
   if (options.workers < 1 || options.workers > 64 || options.metering.max_flows < options.workers) {

@@ -58,13 +58,13 @@ class Meter {
   void run_thread(const std::string& name, Work work, Done done);
 
   MeterOptions options_;
+  std::atomic<bool> stop_ = false;  // before `input_`, which looks at it
   Input input_;
   std::shared_ptr<BatchPool> pool_;
   BatchQueue queue_;
   std::vector<std::unique_ptr<MeteringProcess>> workers_;
   std::vector<std::unique_ptr<ChunkQueue>> chunks_;
   std::vector<std::thread> threads_;
-  std::atomic<bool> stop_ = false;
   std::mutex failure_mutex_;
   std::string failure_;
 };

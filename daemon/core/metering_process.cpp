@@ -2,6 +2,7 @@
 #include "metering_process.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "cache/statistics.hpp"
@@ -150,8 +151,8 @@ std::uint32_t MeteringProcess::settle(std::uint32_t flow, const Observation& obs
 }
 
 std::uint32_t MeteringProcess::open_flow(const Observation& observation) {
-  if (!cache_.room_for(observation.hash).available) [[unlikely]] {
-    make_room(observation.hash);
+  while (!cache_.room_for(observation.hash).available) [[unlikely]] {
+    make_room(observation.hash);  // twice, when the cache is full and the chain too
   }
   const auto flow = cache_.insert(observation.key, observation.hash);
   auto& hot = cache_.hot(flow);
@@ -317,7 +318,7 @@ void MeteringProcess::expire(std::int64_t clock_ns) {
 // The cache, or the chain of this hash, is full: the Flow that would expire next goes.
 void MeteringProcess::make_room(std::uint64_t hash) {
   auto victim = FlowCache::kNone;
-  auto earliest_ns = kNever * 2;
+  auto earliest_ns = std::numeric_limits<std::int64_t>::max();  // above every deadline
   const auto consider = [&](std::uint32_t flow) {
     const auto deadline_ns = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts).time_ns;
     if (deadline_ns < earliest_ns) {

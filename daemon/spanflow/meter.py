@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -56,9 +57,10 @@ class Meter:
     def __init__(self, settings: Settings, paths: Sequence[str]) -> None:
         capture, cache = settings.capture, settings.cache
         max_flows = cache.max_flows if cache.memory is None else int(cache.memory / _core.FLOW_OCTETS)
+        _refuse_if_too_large(max_flows)
         try:
             self._native = _core.Meter(
-                list(paths),
+                [os.fsencode(path) for path in paths],
                 active_timeout_ns=cache.active_timeout,
                 inactive_timeout_ns=cache.inactive_timeout,
                 tcp_linger_ns=cache.tcp_linger,
@@ -74,11 +76,7 @@ class Meter:
                 queue_octets=QUEUE_OCTETS,
             )
         except MemoryError:
-            needed = max_flows * _core.FLOW_OCTETS / (1 << 30)
-            raise ConfigError(
-                f"cache.max_flows: {max_flows:,} Flows take {needed:,.1f} GiB, more than this machine gives;"
-                " set fewer, or cache.memory"
-            ) from None
+            raise _too_large(max_flows) from None
         except ValueError as error:
             raise ConfigError(f"cache.max_flows: {max_flows:,}: {error}; set more") from None
 
@@ -112,8 +110,23 @@ class Meter:
 
     def problems(self) -> list[InputProblem]:
         """What is wrong with the input so far."""
-        return [InputProblem(*problem) for problem in self._native.problems()]
+        return [InputProblem(os.fsdecode(path), kind, text) for path, kind, text in self._native.problems()]
 
     def octets_read(self) -> int:
         """Octets of all files so far."""
         return self._native.octets_read()
+
+
+def _refuse_if_too_large(max_flows: int) -> None:
+    """Memory is taken as Flows come: a cache that cannot fit would end the process when it fills, not now."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if max_flows * _core.FLOW_OCTETS > physical:
+        raise _too_large(max_flows)
+
+
+def _too_large(max_flows: int) -> ConfigError:
+    needed = max_flows * _core.FLOW_OCTETS / (1 << 30)
+    return ConfigError(
+        f"cache.max_flows: {max_flows:,} Flows take {needed:,.1f} GiB, more than this machine has;"
+        " set fewer, or cache.memory"
+    )

@@ -80,7 +80,7 @@ BROKEN: list[tuple[str, str | bytes, list[str]]] = [
         [
             f"2:14: cache.max_flows: '{'9' * 59}…' is out of range; use 1 to 268435456",
             f"3:19: cache.active_timeout: '{'9' * 30}d' is out of range; use 1ms to 7d, or 0 (off)",
-            f"4:11: cache.memory: '{'9' * 59}…' is out of range; use 1MiB to 16TiB",
+            f"4:11: cache.memory: '{'9' * 59}…' is out of range; use 1MiB to 64GiB",
         ],
     ),
     (

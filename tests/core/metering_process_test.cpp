@@ -147,3 +147,16 @@ TEST_CASE("a filter, and what it rejects") {
   wrong.packet(udp(1), 0);
   CHECK_FALSE(wrong.process.filter_error().empty());
 }
+
+TEST_CASE("with all timeouts off and times far ahead a full cache still finds whom to evict") {
+  auto endless = options(4);
+  endless.timeouts =
+      Timeouts{.active_ns = kNever, .inactive_ns = kNever, .tcp_linger_ns = 0, .tcp_fin_timeout_ns = kNever};
+  Probe probe(endless);
+  for (std::uint32_t host = 0; host < 8; ++host) {
+    probe.packet(udp(host), 4'000'000'000 * kSecond);
+  }
+  const auto counters = probe.finish(4'000'000'000 * kSecond);
+  CHECK(counters.ended[static_cast<std::size_t>(EndDetail::evicted)] == 4);
+  CHECK(counters.handed_over.packets == 8);
+}

@@ -81,7 +81,8 @@ void meter_with_all_worker_counts(const std::string& path) {
 // A copy of exactly the captured octets, so that a read past them is seen.
 void decode_every_prefix(const std::string& path) {
   Problem problem;
-  const auto source = open_capture_file(path, problem);
+  const std::atomic<bool> stop = false;
+  const auto source = open_capture_file(path, stop, problem);
   std::array<Frame, 32> frames;
   for (std::size_t count = 0; source != nullptr && (count = source->next(frames)) != 0;) {
     for (const auto& frame : std::span(frames).first(count)) {

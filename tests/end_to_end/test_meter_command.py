@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
+import os
 import shutil
+import signal
+import struct
 import subprocess
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +18,7 @@ import pytest
 
 import oracle
 from end_to_end.command import DEMO, GOLDEN, SPANFLOW, json_collector, shown, spanflow
-from exporting.running_collector import free_port
+from exporting.running_collector import free_port, wait_for
 from metering.native import SECOND
 
 OPTIONS: dict[str, Any] = {
@@ -208,6 +213,64 @@ def test_wrong_settings_are_told_before_anything_is_read() -> None:
     assert done.returncode == 78
     assert "cache.inactive_timeout" in done.stderr
     assert "capture.filter" in done.stderr
+
+
+def test_an_interrupted_pipe_is_flushed_and_told() -> None:
+    """Nothing comes any more, and the pipe stays open: the first signal is enough."""
+    reading, writing = os.pipe()
+    with json_collector() as collector:
+        child = subprocess.Popen(
+            [*SPANFLOW, "meter", "-", "--collector", collector.url],
+            stdin=reading,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        os.close(reading)
+        os.write(writing, DEMO.read_bytes())
+        caught = Path(f"/proc/{child.pid}/status")
+        wait_for(lambda: _catches_sigint(caught), "spanflow to catch signals")
+        wait_for(lambda: _unread(writing) == 0, "spanflow to read")
+        child.send_signal(signal.SIGINT)
+        output, errors = child.communicate(timeout=60)
+        os.close(writing)
+        records = collector.records()
+    assert child.returncode == 128 + signal.SIGINT
+    assert "interrupted" in errors
+    assert uniflows(records) == expected_uniflows()
+    assert shown(output)["conservation"] == "exact"
+
+
+def _catches_sigint(status: Path) -> bool:
+    (mask,) = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("SigCgt")]
+    return bool(int(mask, 16) & 1 << (signal.SIGINT - 1)) and "spanflow-meter" in {
+        (task / "comm").read_text().strip() for task in (status.parent / "task").iterdir()
+    }
+
+
+def _unread(pipe: int) -> int:
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+
+def test_nobody_listens() -> None:
+    """What was sent to a closed port did not arrive: that is no success."""
+    done = spanflow("meter", DEMO, "--collector", f"ipfix+udp://127.0.0.1:{free_port()}")
+    assert done.returncode == 69
+    assert "nobody listened" in done.stdout
+
+
+def test_a_file_name_is_octets(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.pcap"))
+    path.write_bytes(DEMO.read_bytes())
+    assert spanflow("meter", path).returncode == 0
+    missing = spanflow("meter", Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.pcap")))
+    assert (missing.returncode, "no such file" in missing.stderr) == (66, True)
+
+
+def test_a_cache_larger_than_the_machine_is_refused() -> None:
+    done = spanflow("meter", DEMO, "--set", "cache.max_flows=268435456")
+    assert done.returncode == 78
+    assert "cache.max_flows" in done.stderr
 
 
 def test_a_reader_that_goes_away_ends_it_quietly() -> None:

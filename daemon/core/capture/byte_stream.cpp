@@ -2,12 +2,37 @@
 #include "capture/byte_stream.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 
 namespace spanflow {
+
+namespace {
+
+constexpr int kPollMs = 100;
+
+}  // namespace
+
+ByteStream::ByteStream(int descriptor, const std::atomic<bool>& stop)
+    : descriptor_(descriptor), buffer_(new std::byte[kBuffer]), stop_(stop) {
+  struct stat status{};
+  may_block_ = fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode);
+}
+
+bool ByteStream::wait_for_octets() {
+  while (!stop_.load(std::memory_order_relaxed)) {
+    pollfd waiting{.fd = descriptor_, .events = POLLIN, .revents = 0};
+    if (poll(&waiting, 1, kPollMs) != 0) {
+      return true;  // octets, the end, or an error that read() will tell
+    }
+  }
+  stopped_ = true;
+  return false;
+}
 
 ByteStream::~ByteStream() { close(descriptor_); }
 
@@ -19,6 +44,9 @@ bool ByteStream::fill(std::size_t octets) {
   end_ -= begin_;
   begin_ = 0;
   while (end_ < octets) {
+    if (may_block_ && !wait_for_octets()) {
+      return false;
+    }
     const auto count = read(descriptor_, buffer_.get() + end_, kBuffer - end_);
     if (count < 0 && errno == EINTR) {
       continue;

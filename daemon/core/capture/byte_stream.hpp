@@ -2,6 +2,7 @@
 // Buffered octets of a file, a pipe or standard input.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,8 +17,8 @@ class ByteStream {
   static constexpr std::size_t kBuffer = std::size_t{512} << 10;
   static constexpr std::size_t kLargestRecord = std::size_t{384} << 10;  // what fill() can be asked for
 
-  // Owns the descriptor.
-  explicit ByteStream(int descriptor) : descriptor_(descriptor), buffer_(new std::byte[kBuffer]) {}
+  // Owns the descriptor. `stop` set, from any thread, is the end of a pipe on which nothing comes.
+  ByteStream(int descriptor, const std::atomic<bool>& stop);
   ~ByteStream();
   ByteStream(const ByteStream&) = delete;
   ByteStream& operator=(const ByteStream&) = delete;
@@ -36,16 +37,23 @@ class ByteStream {
   // Position of data() in the input.
   [[nodiscard]] std::uint64_t offset() const noexcept { return read_ - available(); }
   [[nodiscard]] std::uint64_t octets_read() const noexcept { return read_; }
+  [[nodiscard]] bool stopped() const noexcept { return stopped_; }
   // errno of a read that failed, else 0.
   [[nodiscard]] int error() const noexcept { return error_; }
 
  private:
+  // False: stopped.
+  [[nodiscard]] bool wait_for_octets();
+
   int descriptor_;
   std::unique_ptr<std::byte[]> buffer_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
   std::uint64_t read_ = 0;
   int error_ = 0;
+  bool may_block_ = false;  // a pipe, a terminal: poll before read
+  bool stopped_ = false;
+  const std::atomic<bool>& stop_;
 };
 
 // Integers of a file, in the byte order of its writer.

@@ -38,15 +38,17 @@ void Input::note_link_types(std::span<const Frame> frames) {
 std::size_t Input::next(std::span<Frame> frames) {
   for (;;) {
     if (source_ == nullptr) {
-      if (current_ == paths_.size()) {
+      if (current_ == paths_.size() || stop_.load(std::memory_order_relaxed)) {
         return 0;
       }
       Problem problem;
       last_link_type_ = 0xffff;
       unsupported_reported_ = false;
-      source_ = open_capture_file(paths_[current_], problem);
+      source_ = open_capture_file(paths_[current_], stop_, problem);
       if (source_ == nullptr) {
-        report(std::move(problem));
+        if (problem) {
+          report(std::move(problem));
+        }
         ++current_;
         continue;
       }

@@ -22,7 +22,8 @@ struct FileProblem {
 // Owner: the reading thread; progress() and problems() are for everybody.
 class Input {
  public:
-  explicit Input(std::vector<std::string> paths) : paths_(std::move(paths)) {}
+  // `stop` set, from any thread, is the end of the input; it outlives this.
+  Input(std::vector<std::string> paths, const std::atomic<bool>& stop) : paths_(std::move(paths)), stop_(stop) {}
 
   // The next frames, with their clock; they stay valid until the next call. 0: the end of all files. A file that cannot
   // be read, or not to its end, is a problem to report; the next one is read all the same.
@@ -39,6 +40,7 @@ class Input {
   void note_link_types(std::span<const Frame> frames);
 
   std::vector<std::string> paths_;
+  const std::atomic<bool>& stop_;
   std::size_t current_ = 0;
   std::unique_ptr<Source> source_;
   std::int64_t clock_ns_ = 0;

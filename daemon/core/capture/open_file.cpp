@@ -60,13 +60,13 @@ Problem not_a_capture(const ByteStream& stream, const std::string& path) {
 
 }  // namespace
 
-std::unique_ptr<Source> open_capture_file(const std::string& path, Problem& problem) {
+std::unique_ptr<Source> open_capture_file(const std::string& path, const std::atomic<bool>& stop, Problem& problem) {
   const auto descriptor = path == "-" ? dup(STDIN_FILENO) : open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
     problem = cannot_open(errno);
     return nullptr;
   }
-  auto stream = std::make_unique<ByteStream>(descriptor);
+  auto stream = std::make_unique<ByteStream>(descriptor, stop);
   struct stat status{};
   if (fstat(descriptor, &status) == 0 && S_ISDIR(status.st_mode)) {
     problem = {.kind = Problem::Kind::unreadable, .text = "a directory; name the files in it"};
@@ -74,6 +74,9 @@ std::unique_ptr<Source> open_capture_file(const std::string& path, Problem& prob
   }
   posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
   if (!stream->fill(4)) {
+    if (stream->stopped()) {
+      return nullptr;  // no problem of the file's
+    }
     problem = stream->error() != 0 ? cannot_open(stream->error()) : not_a_capture(*stream, path);
     return nullptr;
   }

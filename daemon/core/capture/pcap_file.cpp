@@ -61,7 +61,7 @@ bool PcapFile::read_record() {
 }
 
 void PcapFile::end_of_input() {
-  if (problem_) {
+  if (problem_ || stream_->stopped()) {
     return;
   }
   if (stream_->error() != 0) {

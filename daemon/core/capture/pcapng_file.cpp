@@ -56,7 +56,7 @@ void PcapngFile::damaged(const std::string& what) {
 }
 
 void PcapngFile::end_of_input() {
-  if (problem_) {
+  if (problem_ || stream_->stopped()) {
     return;
   }
   if (stream_->error() != 0) {

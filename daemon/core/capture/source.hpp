@@ -2,6 +2,7 @@
 // Where frames come from.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -37,7 +38,9 @@ class Source {
   [[nodiscard]] virtual std::uint64_t octets_read() const noexcept = 0;
 };
 
-// Opens a pcap or pcapng file, or standard input for "-". Null with `problem` filled when it is none.
-[[nodiscard]] std::unique_ptr<Source> open_capture_file(const std::string& path, Problem& problem);
+// Opens a pcap or pcapng file, or standard input for "-". Null with `problem` filled when it is none. `stop` set ends a
+// pipe on which nothing comes; it outlives the source.
+[[nodiscard]] std::unique_ptr<Source> open_capture_file(const std::string& path, const std::atomic<bool>& stop,
+                                                        Problem& problem);
 
 }  // namespace spanflow

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from spanflow.meter import Batch, InputProblem
 
 
+_KILLED_BY = 128
+"""What a shell adds to the number of the signal that ended a process."""
+
+
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the subcommand."""
     parser = subparsers.add_parser(
@@ -83,6 +87,9 @@ def run(arguments: argparse.Namespace) -> int:
             exporter.stop()
     summary.write(sys.stdout if exporters else sys.stderr)
     meter.raise_if_failed()
+    if stop.requested:
+        print("spanflow: interrupted: the rest of the input was not read", file=sys.stderr)
+        return _KILLED_BY + stop.number
     return _exit_code(meter.problems(), exporters)
 
 
@@ -118,9 +125,10 @@ def _flow_table() -> Callable[[Batch], None]:
 
 
 def _exit_code(problems: Sequence[InputProblem], exporters: Sequence[ExportingProcess]) -> int:
-    """The first problem of the input decides, else a record that no collector got."""
+    """The first problem of the input decides, else a record that some collector did not get."""
     if problems:
         return int(problems[0].error().exit_code)
-    if any(sum(tally.records for tally in each.counters().dropped.values()) for each in exporters):
-        return int(ExitCode.UNAVAILABLE)
+    for counters in (exporter.counters() for exporter in exporters):
+        if counters.refusals or any(tally.records for tally in counters.dropped.values()):
+            return int(ExitCode.UNAVAILABLE)
     return int(ExitCode.OK)

@@ -78,7 +78,13 @@ def _collector(exporter: ExportingProcess) -> Iterator[Fact]:
         if tally.records:
             yield Fact(f"dropped, {reason}", tally.records, f"{tally.packets:,} packets", 1, warning=True)
     if counters.refusals:
-        yield Fact("refused", counters.refusals, "nobody listens at this port", 1, warning=True)
+        yield Fact(
+            "refused",
+            counters.refusals,
+            "nobody listened there; much of what was sent has not arrived",
+            1,
+            warning=True,
+        )
     if counters.last_error:
         yield Fact("last error", counters.last_error, level=1, warning=True)
 

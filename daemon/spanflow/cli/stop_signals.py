@@ -13,12 +13,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopSignals:
     """While entered, the first SIGINT or SIGTERM sets `requested`; the second has its usual effect.
 
-    So a process that is stuck, in a write to a pipe that nobody reads for instance, can still be ended.
+    `number` is that of the signal. So a process that is stuck, in a write to a pipe that nobody reads for instance, can still be ended.
     Poll fileno() for reading to wake up when a signal comes. Use it in the main thread.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self.number = 0
 
     def __enter__(self) -> StopSignals:
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -40,5 +41,6 @@ class StopSignals:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
+        self.number = number
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)

@@ -22,6 +22,7 @@ HOUR = DURATION_UNITS["h"]
 DAY = DURATION_UNITS["d"]
 KIB = SIZE_UNITS["KiB"]
 MIB = SIZE_UNITS["MiB"]
+GIB = SIZE_UNITS["GiB"]
 TIB = SIZE_UNITS["TiB"]
 
 
@@ -96,7 +97,7 @@ class Cache:
         example="4000000",
     )
     memory: int | None = setting(
-        OrNone(Size(minimum=MIB, maximum=16 * TIB), "none", "max_flows decides"),
+        OrNone(Size(minimum=MIB, maximum=64 * GIB), "none", "max_flows decides"),
         None,
         "Memory for the cache, all workers together. When it is set, it bounds the cache in place of"
         " max_flows.",

@@ -44,7 +44,8 @@ Read read(const std::vector<Octets>& files) {
   for (const auto& octets : files) {
     paths.push_back(opened.emplace_back(std::make_unique<MemoryFile>(octets))->path());
   }
-  Input input(paths);
+  const std::atomic<bool> stop = false;
+  Input input(paths, stop);
   Read result;
   std::array<Frame, 4> frames;
   while (const auto count = input.next(frames)) {
@@ -140,8 +141,9 @@ TEST_CASE("what is no capture is said to be none") {
 
 TEST_CASE("files that are not there") {
   Problem problem;
-  CHECK(open_capture_file("/nonexistent/file.pcap", problem) == nullptr);
+  const std::atomic<bool> stop = false;
+  CHECK(open_capture_file("/nonexistent/file.pcap", stop, problem) == nullptr);
   CHECK(problem.kind == Problem::Kind::not_found);
-  CHECK(open_capture_file("/proc", problem) == nullptr);
+  CHECK(open_capture_file("/proc", stop, problem) == nullptr);
   CHECK(problem.kind == Problem::Kind::unreadable);
 }
