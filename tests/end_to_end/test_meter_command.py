@@ -267,12 +267,6 @@ def test_a_file_name_is_octets(tmp_path: Path) -> None:
     assert (missing.returncode, "no such file" in missing.stderr) == (66, True)
 
 
-def test_a_cache_larger_than_the_machine_is_refused() -> None:
-    done = spanflow("meter", DEMO, "--set", "cache.max_flows=268435456")
-    assert done.returncode == 78
-    assert "cache.max_flows" in done.stderr
-
-
 def test_a_reader_that_goes_away_ends_it_quietly() -> None:
     head = shutil.which("head")
     assert head

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import gc
+import os
 import struct
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from golden import load
-from metering.native import SECOND, meter, settings_of
+from metering.native import SECOND, meter, rows, settings_of
 from spanflow import _core
 from spanflow.errors import ConfigError
 from spanflow.meter import Meter
@@ -127,6 +129,36 @@ def test_stop_in_the_middle_flushes(tmp_path: Path) -> None:
 def test_a_cache_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"cache\.max_flows"):
         Meter(settings_of(max_flows=4, workers=8), ["-"])
+
+
+def test_a_cache_larger_than_the_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would end the process when it fills; now it costs one line."""
+    monkeypatch.setattr("os.sysconf", lambda name: 4096 if name == "SC_PAGE_SIZE" else 1000)
+    with pytest.raises(ConfigError, match="more than this machine has"):
+        Meter(settings_of(max_flows=100_000), ["-"])
+    Meter(settings_of(max_flows=10_000), ["-"])
+
+
+def test_chunks_do_not_matter(tmp_path: Path) -> None:
+    """A pipe gives the octets in pieces, and batches of packets end with them; a file gives them all."""
+    for name in ("times_running_backwards", "fragments_in_order", "pcapng_sections", "fin_linger"):
+        golden = load(name)
+        octets = golden.capture.read_bytes()
+        for size in (1, 7, 97, 1000):
+            fifo = tmp_path / f"{name}-{size}"
+            os.mkfifo(fifo)
+            pieces = [octets[at : at + size] for at in range(0, len(octets), size)]
+            writer = threading.Thread(target=write_pieces, args=(fifo, pieces))
+            writer.start()
+            piped = meter([fifo], **golden.settings)
+            writer.join()
+            assert rows(piped.records) == rows(meter([golden.capture], **golden.settings).records)
+
+
+def write_pieces(path: Path, pieces: list[bytes]) -> None:
+    with path.open("wb", buffering=0) as pipe:
+        for piece in pieces:
+            pipe.write(piece)
 
 
 def test_flow_ids_are_the_same_everywhere(tmp_path: Path) -> None:

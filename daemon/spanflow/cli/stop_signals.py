@@ -13,7 +13,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopSignals:
     """While entered, the first SIGINT or SIGTERM sets `requested`; the second has its usual effect.
 
-    `number` is that of the signal. So a process that is stuck, in a write to a pipe that nobody reads for instance, can still be ended.
+    `number` is that of the signal. So a process that is stuck, in a write to a pipe that nobody reads for
+    instance, can still be ended.
     Poll fileno() for reading to wake up when a signal comes. Use it in the main thread.
     """
 
