@@ -173,9 +173,9 @@ def _other(s: Summary) -> Iterator[str]:
     if s.has("memory/spanflow-bound"):
         peaks = _peak(s, "memory/spanflow-bound")
         yield f"{s.rows['memory/spanflow-bound'].label}: peak MiB {peaks} (flood, tiny)."
-    if s.has("collectors/two", "flood/spanflow"):
+    if s.has("collectors/two", "mix/spanflow"):
         yield (
-            "One more collector on flood, per Data Record: "
+            "One more collector on mix, per Data Record: "
             f"{collector_cost(s, 'cpu'):.0f} ns of CPU, {collector_cost(s, 'seconds'):.0f} ns of wall time."
         )
     starts = [

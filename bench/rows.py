@@ -77,9 +77,8 @@ def all_rows() -> list[Row]:
         _spanflow(
             "collectors/two",
             "spanflow, two collectors",
-            "flood",
+            "mix",
             *_TIMEOUTS,
-            *_LARGE,
             *_COLLECTOR,
             *_SECOND_COLLECTOR,
         )

@@ -149,13 +149,13 @@ def _memory(s: Summary) -> Iterator[Verdict]:
 
 def collector_cost(s: Summary, key: str) -> float:
     """Nanoseconds per Data Record that the second collector costs."""
-    more = s.net("collectors/two", key) - s.net("flood/spanflow", key)
-    return more * 1e9 / float(s.truth("flood/spanflow")["one_way_flows"])
+    more = s.net("collectors/two", key) - s.net("mix/spanflow", key)
+    return more * 1e9 / float(s.truth("mix/spanflow")["one_way_flows"])
 
 
 def _rest(s: Summary) -> Iterator[Verdict]:
     what = "one more collector (CPU)"
-    if s.has("collectors/two", "flood/spanflow"):
+    if s.has("collectors/two", "mix/spanflow"):
         cost = collector_cost(s, "cpu")
         yield _verdict(s, ("collectors/two",), what, "≤ 150 ns per record", f"{cost:.0f} ns", cost <= 150)
     else:
