@@ -8,7 +8,6 @@ quoted packets too: the first occurrence of each field is the outermost packet, 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -23,7 +22,6 @@ from oracle.network import decode
 from oracle.packet import Packet
 from oracle.pcap_file import read_capture
 
-TSHARK = shutil.which("tshark") or "tshark"
 FIELDS = (
     *("frame.time_epoch", "frame.protocols", "ip.src", "ip.dst", "ip.len", "ip.proto", "ip.ttl"),
     *("ipv6.src", "ipv6.dst", "ipv6.plen", "ipv6.hlim", "vlan.id", "ieee8021ad.id"),
@@ -54,7 +52,7 @@ class Line:
 def _tshark(path: Path) -> list[Line]:
     options = [word for field in FIELDS for word in ("-e", field)]
     settings = [word for setting in NO_REASSEMBLY for word in ("-o", setting)]
-    command = [TSHARK or "", "-n", "-r", str(path), *settings, "-T", "fields", "-E", "occurrence=f", *options]
+    command = ["tshark", "-n", "-r", str(path), *settings, "-T", "fields", "-E", "occurrence=f", *options]
     text = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False).stdout
     return [Line(dict(zip(FIELDS, line.split("\t"), strict=True))) for line in text.splitlines()]
 
@@ -99,7 +97,7 @@ def test_the_demo_has_nothing_wrong_in_it() -> None:
     wrong = "_ws.malformed || tcp.analysis.flags || " + " || ".join(
         f"{name}.checksum.status == 0" for name in ("ip", "tcp", "udp", "icmp", "icmpv6", "sctp")
     )
-    command = [TSHARK or "", "-n", "-r", str(DEMO), *settings, "-Y", wrong]
+    command = ["tshark", "-n", "-r", str(DEMO), *settings, "-Y", wrong]
     assert subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout == ""
 
 
