@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One moment of a running probe, as metrics, health checks and the status line see it.
+
+Made by `service.py` out of snapshots of counters; nothing in it touches the packet path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from spanflow.exporting.counters import ExporterCounters
+from spanflow.metering_counters import MeteringCounters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceStatus:
+    """One capture interface, all its workers together. Counts are since the start and never go back.
+
+    index: the kernel's ifIndex, 0 while the interface does not exist. bound: every worker captures on it.
+    up: it is bound and the kernel says that it is up. kernel_received: frames that passed the kernel's
+    filter, those with no room in the ring included. kernel_drops: the frames with no room.
+    ring_freezes: times that the ring was full. merged_frames: frames that the kernel or the network card put
+    together out of several packets (GRO, LRO, or our own host's TSO). appearances: times that it was bound.
+    clock_steps: steps of the wall clock that the workers noticed.
+    """
+
+    name: str
+    index: int
+    bound: bool
+    up: bool
+    workers: int
+    engine: str
+    kernel_received: int
+    kernel_drops: int
+    ring_freezes: int
+    merged_frames: int
+    appearances: int
+    clock_steps: int
+    last_error: str
+    metering: MeteringCounters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectorStatus:
+    """One collector. up: connected, and the last attempt to send went well.
+
+    last_template_ns: wall clock (ns since the Unix epoch) of the last time that Templates were sent, 0 for never.
+    """
+
+    name: str
+    url: str
+    up: bool
+    counters: ExporterCounters
+    last_template_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeStatus:
+    """The whole probe. started_ns: wall clock. stalled: names of threads that make no progress.
+
+    unready: why the probe is not ready, one line each; empty when it is.
+    """
+
+    version: str
+    started_ns: int
+    interfaces: Sequence[InterfaceStatus]
+    collectors: Sequence[CollectorStatus]
+    metering: MeteringCounters
+    cache_capacity_flows: int
+    handover_octets: int
+    stalled: Sequence[str]
+    unready: Sequence[str]
+    reloads: int
+    reload_failures: int
+    last_reload_successful: bool
+    labels: Mapping[str, str]
+    """What /metrics says in build_info beside the version: python, libpcap."""
+
+    @property
+    def lost(self) -> int:
+        """Packets that were lost anywhere: in the kernel's rings, at the hand-over, at the collectors.
+
+        A packet that a record carries to several collectors counts once for each that did not get it.
+        """
+        kernel = sum(each.kernel_drops for each in self.interfaces)
+        exported = sum(tally.packets for each in self.collectors for tally in each.counters.dropped.values())
+        return kernel + self.metering.dropped_at_handover.packets + exported
