@@ -27,7 +27,7 @@ says what."""
 
 
 def write_report(title: str, summary: Summary, head: dict[str, str], skipped: dict[str, str]) -> str:
-    parts = [f"# {title}", METHOD, _table(("", ""), head.items()), "## Targets", _targets(summary)]
+    parts = [f"# {title}", METHOD, markdown_table(("", ""), head.items()), "## Targets", _targets(summary)]
     for scenario in SCENARIOS:
         if tables := _scenario(summary, scenario):
             parts += [f"## {scenario}", _truth_line(summary, scenario), tables]
@@ -39,7 +39,8 @@ def write_report(title: str, summary: Summary, head: dict[str, str], skipped: di
     return "\n\n".join(parts) + "\n"
 
 
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def markdown_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """Rows of cells below their heads."""
     names = list(head)
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
@@ -48,7 +49,7 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def _targets(summary: Summary) -> str:
     words = {True: "**reached**", False: "**not reached**", None: "–"}
     rows = ((v.what, v.target, v.figure, words[v.reached]) for v in judge(summary))
-    return _table(("what", "target", "figure", ""), rows)
+    return markdown_table(("what", "target", "figure", ""), rows)
 
 
 def _truth_line(summary: Summary, scenario: str) -> str:
@@ -84,7 +85,7 @@ def _scenario(summary: Summary, scenario: str) -> str | None:
         "records",
         "check",
     )
-    table = _table(head, [_scenario_row(summary, scenario, name) for name in names])
+    table = markdown_table(head, [_scenario_row(summary, scenario, name) for name in names])
     return f"{table}\n\n{stages}" if (stages := _stages(summary, f"{scenario}/core")) else table
 
 
@@ -143,7 +144,7 @@ def _peers(s: Summary) -> Iterator[str]:
                 rows.append((scenario, peer, *map(_number, ratios)))
     if rows:
         yield "How many times as long the peer takes, in this run (net):"
-        yield _table(("", "peer", "wall", "CPU"), rows)
+        yield markdown_table(("", "peer", "wall", "CPU"), rows)
     else:
         yield "No row of spanflow and a peer together."
     yield (
@@ -156,7 +157,7 @@ def _peers(s: Summary) -> Iterator[str]:
         (peer, str(ns), f"{ns / REFERENCE_SOFTFLOWD:.2f}", _number(chained_ratio(s, ns)) if have else "")
         for peer, ns in REFERENCE_PEERS.items()
     ]
-    yield _table(
+    yield markdown_table(
         ("reference, mix", "CPU ns/packet there", "× softflowd there", "× spanflow, chained"), reference
     )
 
@@ -169,7 +170,7 @@ def _other(s: Summary) -> Iterator[str]:
     ]
     if memory:
         yield "Peak on flood, every Flow alive, less the peak on a tiny file, over the Flows:"
-        yield _table(("", "octets per Flow", "peak MiB: flood, tiny"), memory)
+        yield markdown_table(("", "octets per Flow", "peak MiB: flood, tiny"), memory)
     if s.has("memory/spanflow-bound"):
         peaks = _peak(s, "memory/spanflow-bound")
         yield f"{s.rows['memory/spanflow-bound'].label}: peak MiB {peaks} (flood, tiny)."
@@ -184,7 +185,7 @@ def _other(s: Summary) -> Iterator[str]:
         if name.startswith("start/") and s.has(name)
     ]
     if starts:
-        yield _table(("start-up", "wall s", "CPU s"), starts)
+        yield markdown_table(("start-up", "wall s", "CPU s"), starts)
 
 
 def _peak(s: Summary, name: str) -> str:

@@ -19,7 +19,7 @@ MAX_FLOWS = 4_194_304
 QUEUE_MIB = 2
 BOUND_MIB = 256
 
-_TIMEOUTS = ("--set", "cache.active_timeout=120s", "--set", "cache.inactive_timeout=60s")
+TIMEOUTS = ("--set", "cache.active_timeout=120s", "--set", "cache.inactive_timeout=60s")
 _LONG_TIMEOUTS = ("--set", "cache.active_timeout=3600s", "--set", "cache.inactive_timeout=3600s")
 _LARGE = ("--set", f"cache.max_flows={MAX_FLOWS}")
 _FULL = ("--set", "cache.max_flows=2000000")  # as many as the flood has: none is evicted
@@ -27,7 +27,7 @@ _SMALL_QUEUE = ("--set", f"export.queue_size={QUEUE_MIB}MiB")
 _COLLECTOR = ("--collector", "ipfix+udp://127.0.0.1:{port}")
 _BIFLOW_COLLECTOR = ("--collector", "ipfix+udp://127.0.0.1:{port}?biflow=true")
 _SECOND_COLLECTOR = ("--collector", "ipfix+udp://127.0.0.1:{port2}")
-_SOFTFLOWD_TIMEOUTS = (
+SOFTFLOWD_TIMEOUTS = (
     "tcp=60",
     "tcp.rst=60",
     "tcp.fin=60",
@@ -78,7 +78,7 @@ def all_rows() -> list[Row]:
             "collectors/two",
             "spanflow, two collectors",
             "mix",
-            *_TIMEOUTS,
+            *TIMEOUTS,
             *_COLLECTOR,
             *_SECOND_COLLECTOR,
         )
@@ -139,10 +139,10 @@ def _scenario_rows(scenario: str) -> Iterator[Row]:
     )
     large = _LARGE if scenario == "flood" else ()
     label = f"spanflow meter, max_flows={MAX_FLOWS}" if large else "spanflow meter"
-    yield _spanflow(f"{scenario}/spanflow", label, scenario, *_TIMEOUTS, *large, *_COLLECTOR)
+    yield _spanflow(f"{scenario}/spanflow", label, scenario, *TIMEOUTS, *large, *_COLLECTOR)
     if scenario == "mix":
         yield _spanflow(
-            "mix/spanflow-biflow", "spanflow meter, Biflows", scenario, *_TIMEOUTS, *_BIFLOW_COLLECTOR
+            "mix/spanflow-biflow", "spanflow meter, Biflows", scenario, *TIMEOUTS, *_BIFLOW_COLLECTOR
         )
     yield Row(
         name=f"{scenario}/softflowd",
@@ -163,7 +163,7 @@ def _scenario_rows(scenario: str) -> Iterator[Row]:
                 "-m",
                 str(MAX_FLOWS),
             ),
-            *(word for timeout in _SOFTFLOWD_TIMEOUTS for word in ("-t", timeout)),
+            *(word for timeout in SOFTFLOWD_TIMEOUTS for word in ("-t", timeout)),
             *("-c", "none", "-p", "{scratch}/softflowd.pid"),
         ),
         collectors=1,

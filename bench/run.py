@@ -5,7 +5,8 @@
     python bench/run.py --quick            small captures, 1 counted run: a smoke test of the bench itself
     python bench/run.py --only 'mix/*'     rows by pattern (--list shows them)
 
-Writes bench/RESULTS.md and bench/out/results.json (--quick: bench/out/quick.md and quick.json).
+Writes bench/RESULTS.md, where the section of live.py stays, and bench/out/results.json (--quick:
+bench/out/quick.md and quick.json).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from execute import Programs, execute, find_tool
+from live_report import section_of, with_section
 from machine import describe_machine, load_average, package_version
 from native_tools import BENCH, build_tools
 from report import write_report
@@ -94,6 +96,8 @@ def measure(given: argparse.Namespace, rows: list[Row], runs: int) -> int:
     )
     text = write_report(title, summary, head, skipped).replace(f"{ROOT}/", "")
     report = OUT / "quick.md" if given.quick else BENCH / "RESULTS.md"
+    if report.exists() and (live := section_of(report.read_text())):
+        text = with_section(text, live)
     report.write_text(text)
     stored = {
         "head": head,

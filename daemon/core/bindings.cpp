@@ -2,17 +2,29 @@
 // The only file that knows Python.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <chrono>
+#include <cstring>
 #include <memory>
 #include <random>
+#include <stdexcept>
 #include <string>
+#include <system_error>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "handover/record_layout.hpp"
-#include "meter.hpp"
+#include "live_meter.hpp"
+#include "privileges.hpp"
+#include "capture/filter.hpp"
+#include "capture/network_device.hpp"
+#include "capture/packet_source.hpp"
+#include "capture/pcap_device.hpp"
+#include "decode/decode.hpp"
+#include "file_meter.hpp"
 
 namespace nb = nanobind;
 
@@ -85,6 +97,11 @@ nb::dict as_dict(const Counters& counters) {
   dict["crowded_evictions"] = counters.crowded_evictions;
   dict["cached_flows"] = counters.cached_flows;
   dict["ended"] = ended;
+  dict["clock_steps"] = counters.clock_steps;
+  nb::dict lag;
+  lag["buckets"] = std::vector<std::uint64_t>(counters.expiry_lag.begin(), counters.expiry_lag.end());
+  lag["sum_ns"] = counters.expiry_lag_sum_ns;
+  dict["expiry_lag"] = lag;
   return dict;
 }
 
@@ -111,6 +128,42 @@ const char* name_of(Problem::Kind kind) {
 
 std::int64_t or_never(std::int64_t timeout_ns) { return timeout_ns == 0 ? kNever : timeout_ns; }
 
+Timeouts timeouts_of(std::int64_t active_ns, std::int64_t inactive_ns, std::int64_t tcp_linger_ns,
+                     std::int64_t tcp_fin_timeout_ns) {
+  return Timeouts{.active_ns = or_never(active_ns),
+                  .inactive_ns = or_never(inactive_ns),
+                  .tcp_linger_ns = tcp_linger_ns,
+                  .tcp_fin_timeout_ns = or_never(tcp_fin_timeout_ns)};
+}
+
+nb::dict as_dict(const WorkerState& state) {
+  const auto& [index, bound, up, counts, last_error] = state.capture;
+  nb::dict dict;
+  dict["interface"] = state.interface;
+  dict["turns"] = state.turns;
+  dict["index"] = index;
+  dict["bound"] = bound;
+  dict["up"] = up;
+  dict["kernel_received"] = counts.kernel_received;
+  dict["kernel_drops"] = counts.kernel_drops;
+  dict["ring_freezes"] = counts.freezes;
+  dict["merged_frames"] = counts.merged_frames;
+  dict["appearances"] = counts.appearances;
+  dict["last_error"] = last_error;
+  dict["counters"] = as_dict(state.counters);
+  return dict;
+}
+
+// 16 octets in wire order, IPv4 as ::ffff:a.b.c.d.
+Address address_of(const nb::bytes& octets) {
+  Address address;
+  if (octets.size() != sizeof address) {
+    throw std::invalid_argument("an address has 16 octets");
+  }
+  std::memcpy(&address, octets.c_str(), sizeof address);
+  return address;
+}
+
 }  // namespace
 }  // namespace spanflow
 
@@ -133,41 +186,29 @@ NB_MODULE(_core, m) {
       .def("__len__", [](const BatchView& view) { return view.batch->size(); })
       .def_prop_ro("ip_version", [](const BatchView& view) { return int{view.batch->ip_version()}; });
 
+  nb::register_exception_translator([](const std::exception_ptr& caught, void*) {
+    try {
+      std::rethrow_exception(caught);
+    } catch (const std::system_error& error) {
+      PyErr_SetObject(PyExc_OSError, nb::make_tuple(error.code().value(), error.what()).ptr());
+    }
+  });
+
+  m.attr("EXPIRY_LAG_BOUNDS_MS") = std::vector<std::int64_t>(kExpiryLagBoundsMs.begin(), kExpiryLagBoundsMs.end());
+  m.def("drop_capabilities", &drop_capabilities);
+  m.def("libpcap_version", &libpcap_version);
+  m.def(
+      "network_device",
+      [](int socket, const std::string& name) -> nb::object {
+        const auto device = find_network_device(socket, name);
+        if (!device) {
+          return nb::none();
+        }
+        return nb::make_tuple(device->index, device->up, device->link_type);
+      },
+      nb::arg("socket"), nb::arg("name"));
+
   nb::class_<Meter>(m, "Meter")
-      .def(
-          "__init__",
-          [](Meter* self, const std::vector<nb::bytes>& octets, std::int64_t active_timeout_ns,
-             std::int64_t inactive_timeout_ns, std::int64_t tcp_linger_ns, std::int64_t tcp_fin_timeout_ns,
-             std::int64_t reorder_window_ns, std::uint32_t max_flows, std::uint32_t max_fragments, bool vlan_in_key,
-             bool interface_in_key, bool preallocate, std::string filter, std::uint32_t workers,
-             std::size_t queue_octets) {
-            const MeterOptions options{.metering = {.timeouts = {.active_ns = or_never(active_timeout_ns),
-                                                                 .inactive_ns = or_never(inactive_timeout_ns),
-                                                                 .tcp_linger_ns = tcp_linger_ns,
-                                                                 .tcp_fin_timeout_ns = or_never(tcp_fin_timeout_ns)},
-                                                    .reorder_window_ns = reorder_window_ns,
-                                                    .max_flows = max_flows,
-                                                    .max_fragments = max_fragments,
-                                                    .vlan_in_key = vlan_in_key,
-                                                    .interface_in_key = interface_in_key,
-                                                    .preallocate = preallocate,
-                                                    .worker = 0,
-                                                    .filter = std::move(filter),
-                                                    .secret = random_secret()},
-                                       .workers = workers,
-                                       .queue_octets = queue_octets};
-            std::vector<std::string> paths;  // file names are octets, in whatever encoding
-            for (const auto& path : octets) {
-              paths.emplace_back(path.c_str(), path.size());
-            }
-            new (self) Meter(options, std::move(paths));
-          },
-          nb::arg("paths"), nb::kw_only(), nb::arg("active_timeout_ns"), nb::arg("inactive_timeout_ns"),
-          nb::arg("tcp_linger_ns"), nb::arg("tcp_fin_timeout_ns"), nb::arg("reorder_window_ns"), nb::arg("max_flows"),
-          nb::arg("max_fragments"), nb::arg("vlan_in_key"), nb::arg("interface_in_key"), nb::arg("preallocate"),
-          nb::arg("filter"), nb::arg("workers"), nb::arg("queue_octets"))
-      .def("start", &Meter::start)
-      .def("stop", &Meter::stop)
       .def(
           "pop",
           [](Meter& meter, int timeout_ms) -> nb::object {
@@ -188,15 +229,135 @@ NB_MODULE(_core, m) {
              }
              return all;
            })
+      .def("filter_error", &Meter::filter_error)
+      .def("failure", &Meter::failure);
+
+  nb::class_<MeteringOptions>(m, "MeteringOptions")
+      .def(
+          "__init__",
+          [](MeteringOptions* self, std::int64_t active_timeout_ns, std::int64_t inactive_timeout_ns,
+             std::int64_t tcp_linger_ns, std::int64_t tcp_fin_timeout_ns, std::int64_t reorder_window_ns,
+             std::uint32_t max_flows, std::uint32_t max_fragments, bool vlan_in_key, bool interface_in_key,
+             bool preallocate, std::string filter) {
+            new (self) MeteringOptions{
+                .timeouts = timeouts_of(active_timeout_ns, inactive_timeout_ns, tcp_linger_ns, tcp_fin_timeout_ns),
+                .reorder_window_ns = reorder_window_ns,
+                .max_flows = max_flows,
+                .max_fragments = max_fragments,
+                .vlan_in_key = vlan_in_key,
+                .interface_in_key = interface_in_key,
+                .preallocate = preallocate,
+                .filter = std::move(filter),
+                .secret = random_secret()};
+          },
+          nb::kw_only(), nb::arg("active_timeout_ns"), nb::arg("inactive_timeout_ns"), nb::arg("tcp_linger_ns"),
+          nb::arg("tcp_fin_timeout_ns"), nb::arg("reorder_window_ns"), nb::arg("max_flows"), nb::arg("max_fragments"),
+          nb::arg("vlan_in_key"), nb::arg("interface_in_key"), nb::arg("preallocate"), nb::arg("filter"));
+
+  nb::class_<FileMeter, Meter>(m, "FileMeter")
+      .def(
+          "__init__",
+          [](FileMeter* self, const std::vector<nb::bytes>& octets, const MeteringOptions& metering,
+             std::uint32_t workers, std::size_t queue_octets) {
+            std::vector<std::string> paths;  // file names are octets, in whatever encoding
+            for (const auto& path : octets) {
+              paths.emplace_back(path.c_str(), path.size());
+            }
+            new (self) FileMeter({.metering = metering, .workers = workers, .queue_octets = queue_octets},
+                                 std::move(paths));
+          },
+          nb::arg("paths"), nb::arg("metering"), nb::kw_only(), nb::arg("workers"), nb::arg("queue_octets"))
+      .def("start", &FileMeter::start)
+      .def("stop", &FileMeter::stop)
       .def("problems",
-           [](const Meter& meter) {
+           [](const FileMeter& meter) {
              nb::list all;
              for (const auto& [path, problem] : meter.problems()) {
                all.append(nb::make_tuple(nb::bytes(path.data(), path.size()), name_of(problem.kind), problem.text));
              }
              return all;
            })
-      .def("octets_read", &Meter::octets_read)
-      .def("filter_error", &Meter::filter_error)
-      .def("failure", &Meter::failure);
+      .def("octets_read", &FileMeter::octets_read);
+
+  nb::class_<LiveInterface>(m, "LiveInterface");
+  m.def(
+      "ring_interface",
+      [](std::string name, std::string filter, const std::vector<int>& sockets, const std::vector<int>& spares,
+         std::size_t ring_octets, int block_timeout_ms, std::uint32_t snap_octets, std::uint32_t exported_index,
+         bool promiscuous) {
+        const InterfaceOptions options{.name = name,
+                                       .filter = filter,
+                                       .ring_octets = ring_octets,
+                                       .block_timeout = std::chrono::milliseconds(block_timeout_ms),
+                                       .snap_octets = snap_octets,
+                                       .exported_index = exported_index,
+                                       .promiscuous = promiscuous};
+        return LiveInterface(std::move(name), std::move(filter), PacketSource::open(options, sockets, spares));
+      },
+      nb::kw_only(), nb::arg("name"), nb::arg("filter"), nb::arg("sockets"), nb::arg("spares"), nb::arg("ring_octets"),
+      nb::arg("block_timeout_ms"), nb::arg("snap_octets"), nb::arg("exported_index"), nb::arg("promiscuous"));
+  m.def(
+      "pcap_interface",
+      [](std::string name, std::string filter, std::size_t ring_octets, int block_timeout_ms, std::uint32_t snap_octets,
+         std::uint32_t exported_index, bool promiscuous) {
+        auto device = std::make_unique<PcapDevice>(PcapDeviceOptions{.name = name,
+                                                                     .snap_octets = snap_octets,
+                                                                     .buffer_octets = ring_octets,
+                                                                     .timeout = std::chrono::milliseconds(block_timeout_ms),
+                                                                     .promiscuous = promiscuous});
+        device->set_exported_index(exported_index);
+        if (!link_type_supported(device->link_type())) {
+          throw std::system_error(EPROTONOSUPPORT, std::generic_category(),
+                                  "link type " + std::to_string(device->link_type()));
+        }
+        LiveInterface::Sources sources;
+        sources.push_back(std::move(device));
+        return LiveInterface(std::move(name), std::move(filter), std::move(sources));
+      },
+      nb::kw_only(), nb::arg("name"), nb::arg("filter"), nb::arg("ring_octets"), nb::arg("block_timeout_ms"),
+      nb::arg("snap_octets"), nb::arg("exported_index"), nb::arg("promiscuous"));
+
+  nb::class_<LiveMeter, Meter>(m, "LiveMeter")
+      .def(
+          "__init__",
+          [](LiveMeter* self, const std::vector<LiveInterface*>& opened, const MeteringOptions& metering,
+             std::size_t queue_octets) {
+            std::vector<LiveInterface> interfaces;
+            for (auto* interface : opened) {
+              interfaces.push_back(std::move(*interface));
+            }
+            new (self) LiveMeter({.metering = metering, .queue_octets = queue_octets}, std::move(interfaces));
+          },
+          nb::arg("interfaces"), nb::arg("metering"), nb::kw_only(), nb::arg("queue_octets"))
+      .def("start", &LiveMeter::start)
+      .def("stop", &LiveMeter::stop)
+      .def(
+          "set_timeouts",
+          [](LiveMeter& meter, std::int64_t active_timeout_ns, std::int64_t inactive_timeout_ns,
+             std::int64_t tcp_linger_ns, std::int64_t tcp_fin_timeout_ns) {
+            meter.set_timeouts(timeouts_of(active_timeout_ns, inactive_timeout_ns, tcp_linger_ns, tcp_fin_timeout_ns));
+          },
+          nb::kw_only(), nb::arg("active_timeout_ns"), nb::arg("inactive_timeout_ns"), nb::arg("tcp_linger_ns"),
+          nb::arg("tcp_fin_timeout_ns"))
+      .def(
+          "set_own_exports",
+          [](LiveMeter& meter,
+             const std::vector<std::tuple<nb::bytes, std::uint16_t, nb::bytes, std::uint16_t>>& flows) {
+            std::vector<OwnExport> exports;
+            for (const auto& [source, source_port, destination, destination_port] : flows) {
+              exports.push_back(OwnExport{.source = address_of(source),
+                                          .destination = address_of(destination),
+                                          .source_port = source_port,
+                                          .destination_port = destination_port});
+            }
+            meter.set_own_exports(std::move(exports));
+          },
+          nb::arg("flows"))
+      .def("states", [](const LiveMeter& meter) {
+        nb::list all;
+        for (const auto& state : meter.states()) {
+          all.append(as_dict(state));
+        }
+        return all;
+      });
 }

@@ -2,6 +2,7 @@
 // What a worker counts (semantics §7). One writer, its own worker; everybody else reads a snapshot.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <mutex>
@@ -44,6 +45,8 @@ struct FlowCount {
   }
 };
 
+inline constexpr std::array<std::int64_t, 6> kExpiryLagBoundsMs = {100, 250, 500, 1000, 2000, 5000};
+
 //   received  = sum of discarded + accounted_frames
 //   accounted = cached + in_batch + dropped_at_handover + handed_over
 struct Counters {
@@ -63,6 +66,18 @@ struct Counters {
   std::uint64_t crowded_evictions = 0;  // of `evicted`: for want of room in a chain, not in the cache
   std::uint64_t cached_flows = 0;       // with those whose record is empty
   std::array<std::uint64_t, kEndDetails> ended{};
+
+  // Live: how long after its deadline a record left that no packet asked for.
+  std::array<std::uint64_t, kExpiryLagBoundsMs.size() + 1> expiry_lag{};  // the last: above every bound
+  std::uint64_t expiry_lag_sum_ns = 0;
+  std::uint64_t clock_steps = 0;
+
+  void add_expiry_lag(std::int64_t lag_ns) noexcept {
+    const auto bound = std::find_if(kExpiryLagBoundsMs.begin(), kExpiryLagBoundsMs.end(),
+                                    [lag_ns](std::int64_t ms) { return lag_ns <= ms * 1'000'000; });
+    expiry_lag[static_cast<std::size_t>(bound - kExpiryLagBoundsMs.begin())] += 1;
+    expiry_lag_sum_ns += static_cast<std::uint64_t>(std::max(lag_ns, std::int64_t{0}));
+  }
 };
 
 // The snapshot that others read: all its numbers are of one moment between two packets.

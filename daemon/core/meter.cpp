@@ -1,129 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meter.hpp"
 
-#include <pthread.h>
-
-#include <algorithm>
-#include <exception>
-#include <stdexcept>
-#include <utility>
-
-#include "capture/fanout.hpp"
-
 namespace spanflow {
-
-Meter::Meter(const MeterOptions& options, std::vector<std::string> paths)
-    : options_(options),
-      input_(std::move(paths), stop_),
-      pool_(std::make_shared<BatchPool>()),
-      queue_(options.queue_octets, options.workers) {
-  if (options.workers < 1 || options.workers > 64 || options.metering.max_flows < options.workers) {
-    throw std::invalid_argument("1 to 64 workers, and at least one Flow for each");
-  }
-  auto metering = options.metering;
-  for (std::uint32_t worker = 0; worker < options.workers; ++worker) {
-    const auto share = options.metering.max_flows / options.workers;
-    metering.max_flows = share + (worker < options.metering.max_flows % options.workers ? 1 : 0);
-    metering.worker = static_cast<std::uint8_t>(worker);
-    workers_.push_back(std::make_unique<MeteringProcess>(metering, pool_, queue_, BatchQueue::WhenFull::wait));
-    chunks_.push_back(std::make_unique<ChunkQueue>());
-  }
-}
-
-Meter::~Meter() {
-  stop();
-  queue_.close();
-  for (auto& thread : threads_) {
-    thread.join();
-  }
-}
-
-template <typename Work, typename Done>
-void Meter::run_thread(const std::string& name, Work work, Done done) {
-  threads_.emplace_back([this, name, work, done] {
-    pthread_setname_np(pthread_self(), name.c_str());
-    try {
-      work();
-    } catch (const std::exception& error) {
-      const std::lock_guard lock(failure_mutex_);
-      failure_ = name + ": " + error.what();
-    }
-    done();  // whatever happened: somebody waits for it
-  });
-}
-
-void Meter::start() {
-  const auto worker_done = [this] { queue_.producer_finished(); };
-  if (options_.workers == 1) {
-    run_thread("spanflow-meter", [this] { read_and_meter(); }, worker_done);
-    return;
-  }
-  run_thread(
-      "spanflow-meter", [this] { read_and_deal(); },
-      [this] { std::for_each(chunks_.begin(), chunks_.end(), [](auto& chunks) { chunks->finish(); }); });
-  for (std::uint32_t worker = 0; worker < options_.workers; ++worker) {
-    run_thread(
-        "spanflow-w" + std::to_string(worker), [this, worker] { meter_chunks(worker); },
-        [this, worker, worker_done] {
-          chunks_[worker]->finish();
-          worker_done();
-        });
-  }
-}
-
-void Meter::read_and_meter() {
-  auto& worker = *workers_.front();
-  std::array<Frame, MeteringProcess::kBatch> frames;
-  while (!stop_.load(std::memory_order_relaxed)) {
-    const auto count = input_.next(frames);
-    if (count == 0) {
-      break;
-    }
-    worker.process(std::span(frames).first(count));
-    worker.expire(input_.clock_ns() - options_.metering.reorder_window_ns);
-  }
-  worker.finish(input_.clock_ns());
-}
-
-void Meter::read_and_deal() {
-  std::vector<std::unique_ptr<Chunk>> filling(options_.workers);
-  std::array<Frame, MeteringProcess::kBatch> frames;
-  while (!stop_.load(std::memory_order_relaxed)) {
-    const auto count = input_.next(frames);
-    if (count == 0) {
-      break;
-    }
-    for (const auto& frame : std::span(frames).first(count)) {
-      const auto worker = worker_of(frame, options_.workers);
-      auto& chunk = filling[worker];
-      if (chunk != nullptr && !chunk->has_room_for(frame)) {
-        chunks_[worker]->push(std::exchange(chunk, nullptr));
-      }
-      if (chunk == nullptr) {
-        chunk = std::make_unique<Chunk>();
-      }
-      chunk->append(frame);
-    }
-  }
-  for (std::uint32_t worker = 0; worker < options_.workers; ++worker) {
-    if (filling[worker] != nullptr) {
-      chunks_[worker]->push(std::move(filling[worker]));
-    }
-  }
-}
-
-void Meter::meter_chunks(std::uint32_t index) {
-  auto& worker = *workers_[index];
-  while (const auto chunk = chunks_[index]->pop()) {
-    for (auto frames = chunk->frames(); !frames.empty();) {
-      const auto batch = frames.first(std::min(frames.size(), MeteringProcess::kBatch));
-      worker.process(batch);
-      worker.expire(batch.back().clock_ns - options_.metering.reorder_window_ns);
-      frames = frames.subspan(batch.size());
-    }
-  }
-  worker.finish(input_.clock_ns());  // the reader has finished: the queue says so
-}
 
 std::vector<Counters> Meter::counters() const {
   std::vector<Counters> all;
@@ -140,6 +18,19 @@ std::string Meter::filter_error() const {
     }
   }
   return {};
+}
+
+std::string Meter::failure() const {
+  const std::lock_guard lock(failure_mutex_);
+  return failure_;
+}
+
+void Meter::join() {
+  stop_.store(true, std::memory_order_relaxed);
+  queue_.close();
+  for (auto& thread : threads_) {
+    thread.join();
+  }
 }
 
 }  // namespace spanflow

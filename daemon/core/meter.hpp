@@ -1,72 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0
-// An input, its workers and their threads, and the queue out of which Python takes batches.
+// Workers and their threads, and the queue out of which Python takes batches: what is the same for files and live.
 #pragma once
+
+#include <pthread.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "capture/dealer.hpp"
-#include "capture/input.hpp"
 #include "handover/batch_queue.hpp"
 #include "metering_process.hpp"
 
 namespace spanflow {
 
-struct MeterOptions {
-  MeteringOptions metering;  // max_flows is that of all workers together
-  std::uint32_t workers = 1;
-  std::size_t queue_octets = 64UL << 20;
-};
-
-// Meters capture files. Threads: `spanflow-meter` reads and, with one worker, meters; with several each has a thread
-// `spanflow-w0` … that gets its share in chunks. Offline a full queue makes them wait: nothing is dropped.
+// Owner: the control thread.
 class Meter {
  public:
-  // Throws std::bad_alloc, std::invalid_argument.
-  Meter(const MeterOptions& options, std::vector<std::string> paths);
-  ~Meter();
   Meter(const Meter&) = delete;
   Meter& operator=(const Meter&) = delete;
-
-  void start();
-
-  // Reads no further. What is cached leaves as at the end of the input.
-  void stop() noexcept { stop_.store(true, std::memory_order_relaxed); }
 
   // The next batch; null after `timeout`, or when there are no more (finished()).
   [[nodiscard]] std::unique_ptr<Batch> pop(std::chrono::milliseconds timeout) { return queue_.pop(timeout); }
   [[nodiscard]] bool finished() const { return queue_.exhausted(); }
 
   [[nodiscard]] std::vector<Counters> counters() const;
-  [[nodiscard]] std::vector<FileProblem> problems() const { return input_.problems(); }
-  [[nodiscard]] std::uint64_t octets_read() const noexcept { return input_.octets_read(); }
   // What libpcap says against the filter, empty when it compiles. After the end only.
   [[nodiscard]] std::string filter_error() const;
-  // What ended a thread before its time (out of memory), empty when nothing did. After the end only.
-  [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
+  // What ended a thread before its time (out of memory), empty when nothing did.
+  [[nodiscard]] std::string failure() const;
+
+ protected:
+  Meter(std::size_t queue_octets, std::size_t workers)
+      : pool_(std::make_shared<BatchPool>()), queue_(queue_octets, workers) {}
+  ~Meter() = default;
+
+  void add_worker(const MeteringOptions& options, BatchQueue::WhenFull when_full) {
+    workers_.push_back(std::make_unique<MeteringProcess>(options, pool_, queue_, when_full));
+  }
+
+  template <typename Work, typename Done>
+  void run_thread(const std::string& name, Work work, Done done) {
+    threads_.emplace_back([this, name, work, done] {
+      pthread_setname_np(pthread_self(), name.c_str());
+      try {
+        work();
+      } catch (const std::exception& error) {
+        const std::lock_guard lock(failure_mutex_);
+        failure_ = name + ": " + error.what();
+      }
+      done();  // whatever happened: somebody waits for it
+    });
+  }
+  void producer_finished() { queue_.producer_finished(); }
+
+  // The last thing that a destructor does: the threads look at what it is about to destroy.
+  void join();
+
+  std::vector<std::unique_ptr<MeteringProcess>> workers_;
+  std::atomic<bool> stop_ = false;
 
  private:
-  void read_and_meter();
-  void read_and_deal();
-  void meter_chunks(std::uint32_t worker);
-  template <typename Work, typename Done>
-  void run_thread(const std::string& name, Work work, Done done);
-
-  MeterOptions options_;
-  std::atomic<bool> stop_ = false;  // before `input_`, which looks at it
-  Input input_;
   std::shared_ptr<BatchPool> pool_;
   BatchQueue queue_;
-  std::vector<std::unique_ptr<MeteringProcess>> workers_;
-  std::vector<std::unique_ptr<ChunkQueue>> chunks_;
   std::vector<std::thread> threads_;
-  std::mutex failure_mutex_;
+  mutable std::mutex failure_mutex_;
   std::string failure_;
 };
+
+// The share of one of several workers in a number of Flows.
+[[nodiscard]] constexpr std::uint32_t share_of(std::uint32_t flows, std::uint32_t worker,
+                                               std::uint32_t workers) noexcept {
+  return flows / workers + (worker < flows % workers ? 1 : 0);
+}
 
 }  // namespace spanflow

@@ -13,28 +13,40 @@ namespace {
 
 constexpr std::uint32_t kPublishEvery = 64;  // batches
 constexpr std::size_t kFramesAhead = 640;    // octets: the headers of a frame some packets later
-constexpr std::size_t kVisit = 64;           // Flows whose lines are fetched together when their slot is due
-constexpr int kMostExamined = 64;            // Flows that are looked at to find one to evict
 
 }  // namespace
 
 MeteringProcess::MeteringProcess(const MeteringOptions& options, std::shared_ptr<BatchPool> pool, BatchQueue& queue,
                                  BatchQueue::WhenFull when_full)
     : options_(options),
-      attention_(FlowState::ended | FlowState::empty |
-                 (options.timeouts.tcp_fin_timeout_ns < kNever ? FlowState::any_fin : 0)),
-      active_coarse_(options.timeouts.active_ns >> kCoarseShift),
       cache_(options.max_flows, options.secret, options.preallocate),
       wheel_(options.max_flows, options.preallocate),
       fragments_(options.max_fragments, options.vlan_in_key, options.secret),
       filter_(options.filter),
-      writer_(std::move(pool), queue, when_full, options.worker, counters_) {}
+      writer_(std::move(pool), queue, when_full, options.worker, counters_) {
+  adopt(options.timeouts);
+}
+
+void MeteringProcess::adopt(const Timeouts& timeouts) {
+  options_.timeouts = timeouts;
+  attention_ =
+      FlowState::ended | FlowState::empty | (timeouts.tcp_fin_timeout_ns < kNever ? FlowState::any_fin : 0);
+  active_coarse_ = timeouts.active_ns >> kCoarseShift;
+  horizon_ns_ = 0;
+  for (const auto timeout : {timeouts.active_ns, timeouts.inactive_ns, timeouts.tcp_linger_ns,
+                             timeouts.tcp_fin_timeout_ns}) {
+    horizon_ns_ = timeout < kNever ? std::max(horizon_ns_, timeout) : horizon_ns_;
+  }
+}
 
 // ---- the packet path ----
 
 void MeteringProcess::process(std::span<const Frame> frames) {
   std::size_t count = 0;
   FrameCount received;
+  if (options_.own_exports != nullptr) {
+    options_.own_exports->refresh(own_exports_);
+  }
   for (const auto& frame : frames) {
     __builtin_prefetch(frame.data + kFramesAhead);
     received.add(frame.wire_octets);
@@ -82,6 +94,10 @@ bool MeteringProcess::observe(const Frame& frame, Observation& observation) {
   }
   if (packet.later_fragment && !fragments_.complete(packet, frame.time_ns)) [[unlikely]] {
     counters_.fragment_orphans += 1;
+  }
+  if (own_exports_ != nullptr && own_exports_->contains(packet)) [[unlikely]] {
+    counters_.discarded[static_cast<std::size_t>(Discard::own_export)].add(frame.wire_octets);
+    return false;
   }
   observation.frame = &frame;
   identify(observation);
@@ -171,7 +187,7 @@ std::uint32_t MeteringProcess::open_flow(const Observation& observation) {
     wheel_.start(observation.frame->time_ns - options_.reorder_window_ns);
   }
   const auto& timeouts = options_.timeouts;
-  wheel_.insert(flow, observation.frame->time_ns + std::min(timeouts.inactive_ns, timeouts.active_ns));
+  schedule(flow, observation.frame->time_ns + std::min(timeouts.inactive_ns, timeouts.active_ns));
   counters_.flows_opened += 1;
   counters_.cached_flows += 1;
   return flow;
@@ -255,137 +271,6 @@ void MeteringProcess::turn_back(std::uint32_t flow, const Observation& observati
   if (options_.timeouts.active_ns < kNever) {
     reschedule(flow);
   }
-}
-
-// ---- leaving ----
-
-void MeteringProcess::send(std::uint32_t flow, EndDetail detail) {
-  const auto& hot = cache_.hot(flow);
-  if ((hot.state & FlowState::empty) == 0) {
-    writer_.write(hot, cache_.cold(flow), detail);
-  }
-}
-
-// The active timeout: the record leaves, the Flow lives on without one.
-void MeteringProcess::split(std::uint32_t flow) {
-  send(flow, EndDetail::active);
-  auto& hot = cache_.hot(flow);
-  hot.state &= static_cast<std::uint16_t>(~FlowState::of_the_record);
-  hot.state |= FlowState::continuation | FlowState::empty;
-  clear_record(hot);
-}
-
-void MeteringProcess::forget(std::uint32_t flow) {
-  cache_.erase(flow);
-  counters_.cached_flows -= 1;
-}
-
-void MeteringProcess::reschedule(std::uint32_t flow) {
-  const auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
-  wheel_.remove(flow);
-  wheel_.insert(flow, deadline.time_ns);
-}
-
-void MeteringProcess::expire(std::int64_t clock_ns) {
-  if (!wheel_.started() || !wheel_.behind(clock_ns)) {
-    return;
-  }
-  std::array<std::uint32_t, kVisit> due;
-  for (std::size_t count = 0; (count = wheel_.take_due(clock_ns, due)) != 0;) {
-    const auto flows = std::span(due).first(count);
-    for (const auto flow : flows) {
-      cache_.prefetch_all_of(flow);
-    }
-    for (const auto flow : flows) {
-      cache_.prefetch_bucket(cache_.hash(cache_.hot(flow).key()));  // most of them will be erased
-    }
-    for (const auto flow : flows) {
-      auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
-      if (deadline.time_ns < clock_ns && deadline.detail == EndDetail::active) {
-        split(flow);
-        deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
-      }
-      if (deadline.time_ns < clock_ns) {
-        send(flow, deadline.detail);
-        forget(flow);
-      } else {
-        wheel_.insert(flow, deadline.time_ns);
-      }
-    }
-  }
-}
-
-// The cache, or the chain of this hash, is full: the Flow that would expire next goes.
-void MeteringProcess::make_room(std::uint64_t hash) {
-  auto victim = FlowCache::kNone;
-  auto earliest_ns = std::numeric_limits<std::int64_t>::max();  // above every deadline
-  const auto consider = [&](std::uint32_t flow) {
-    const auto deadline_ns = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts).time_ns;
-    if (deadline_ns < earliest_ns) {
-      victim = flow;
-      earliest_ns = deadline_ns;
-    }
-    return deadline_ns;
-  };
-  if (cache_.room_for(hash).crowded) {
-    for (const auto flow : cache_.chain_of(hash)) {
-      if (flow != FlowCache::kNone) {
-        consider(flow);
-      }
-    }
-    counters_.crowded_evictions += 1;
-    evict(victim);
-    return;
-  }
-  // A Flow whose deadline has moved on since it was put there is put where it belongs: the next search will not meet
-  // it again, so that the cost of looking is paid once per Flow.
-  for (int examined = 0; examined < kMostExamined; ++examined) {
-    const auto next = wheel_.next();
-    const auto deadline_ns = consider(next.flow);
-    if (deadline_ns < next.slot_end_ns) {
-      victim = next.flow;
-      break;
-    }
-    wheel_.remove(next.flow);
-    wheel_.insert(next.flow, deadline_ns);
-  }
-  evict(victim);
-}
-
-void MeteringProcess::evict(std::uint32_t flow) {
-  send(flow, EndDetail::evicted);
-  wheel_.remove(flow);
-  forget(flow);
-}
-
-// ---- the end ----
-
-void MeteringProcess::finish(std::int64_t clock_ns) {
-  cache_.for_each([&](std::uint32_t flow) {
-    const auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
-    const auto ended = deadline.detail == EndDetail::fin || deadline.detail == EndDetail::rst;
-    send(flow, ended || deadline.reached_at(clock_ns) ? deadline.detail : EndDetail::flush);
-  });
-  cache_.clear();
-  wheel_.clear();
-  counters_.cached_flows = 0;
-  writer_.flush();
-  publish_counters();
-}
-
-void MeteringProcess::publish_counters() {
-  batches_since_publication_ = 0;
-  published_.publish(counters_);
-}
-
-FlowCount MeteringProcess::audit() const {
-  FlowCount sum;
-  cache_.for_each([&](std::uint32_t flow) {
-    if ((cache_.hot(flow).state & FlowState::empty) == 0) {
-      sum.add(content_of(cache_.hot(flow)));
-    }
-  });
-  return sum;
 }
 
 }  // namespace spanflow

@@ -10,6 +10,7 @@
 
 #include "cache/flow_cache.hpp"
 #include "capture/filter.hpp"
+#include "capture/own_exports.hpp"
 #include "counters.hpp"
 #include "decode/fragments.hpp"
 #include "decode/packet.hpp"
@@ -27,6 +28,8 @@ struct MeteringOptions {
   bool vlan_in_key = false;
   bool interface_in_key = false;
   bool preallocate = false;
+  bool live = false;                         // the clock is that of the wall, and may step
+  const OwnExports* own_exports = nullptr;  // whose datagrams are not metered; outlives the worker
   std::uint8_t worker = 0;
   std::string filter;
   HashSecret secret;
@@ -45,6 +48,21 @@ class MeteringProcess {
 
   // Sends what is due: Flows whose deadline lies before `clock_ns`.
   void expire(std::int64_t clock_ns);
+
+  // The wall clock has made a step: expiry goes on from there, no Flow's own stamps move (semantics §6).
+  void step_clock(std::int64_t step_ns);
+
+  // Other timeouts, for the Flows in the cache too.
+  void set_timeouts(const Timeouts& timeouts);
+
+  // Hands over what is in partly filled batches, and publishes the counters.
+  void hand_over();
+
+  // The exported ifIndex of the capture port 0; the others follow it.
+  void set_first_interface(std::uint32_t index) { writer_.set_first_interface(index); }
+
+  // From now on a full hand-over queue makes this worker wait.
+  void wait_when_full() { writer_.set_when_full(BatchQueue::WhenFull::wait); }
 
   // The end of the input, whose highest time stamp is `clock_ns`: every Flow leaves (semantics §6), the cache is empty.
   void finish(std::int64_t clock_ns);
@@ -83,14 +101,19 @@ class MeteringProcess {
   void split(std::uint32_t flow);
   void forget(std::uint32_t flow);
   void reschedule(std::uint32_t flow);
+  void schedule(std::uint32_t flow, std::int64_t deadline_ns);
+  void adopt(const Timeouts& timeouts);
 
   MeteringOptions options_;
-  std::uint16_t attention_;  // FlowState bits that make a packet's Flow need a look
-  std::int64_t active_coarse_;
+  std::uint16_t attention_ = 0;  // FlowState bits that make a packet's Flow need a look
+  std::int64_t active_coarse_ = 0;
+  std::int64_t horizon_ns_ = 0;  // the longest timeout
+  std::int64_t clock_ns_ = 0;    // of the last call of expire()
   FlowCache cache_;
   DeadlineWheel wheel_;
   FragmentTable fragments_;
   PacketFilter filter_;
+  std::shared_ptr<const OwnExports::Table> own_exports_;
   Counters counters_;
   PublishedCounters published_;
   RecordWriter writer_;

@@ -9,6 +9,7 @@ DIRECTION_OCTETS: int
 CONTINUATION: int
 END_DETAILS: list[str]
 FLOW_OCTETS: float
+EXPIRY_LAG_BOUNDS_MS: list[int]
 
 def record_layout() -> list[tuple[str, str, int]]: ...
 def direction_layout() -> list[tuple[str, str, int]]: ...
@@ -22,9 +23,15 @@ class Batch:
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class Meter:
+    def pop(self, timeout_ms: int) -> Batch | None: ...
+    def finished(self) -> bool: ...
+    def counters(self) -> list[dict[str, Any]]: ...
+    def filter_error(self) -> str: ...
+    def failure(self) -> str: ...
+
+class MeteringOptions:
     def __init__(
         self,
-        paths: Sequence[bytes],
         *,
         active_timeout_ns: int,
         inactive_timeout_ns: int,
@@ -37,15 +44,61 @@ class Meter:
         interface_in_key: bool,
         preallocate: bool,
         filter: str,
-        workers: int,
-        queue_octets: int,
+    ) -> None: ...
+
+class FileMeter(Meter):
+    def __init__(
+        self, paths: Sequence[bytes], metering: MeteringOptions, *, workers: int, queue_octets: int
     ) -> None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...
-    def pop(self, timeout_ms: int) -> Batch | None: ...
-    def finished(self) -> bool: ...
-    def counters(self) -> list[dict[str, Any]]: ...
     def problems(self) -> list[tuple[bytes, str, str]]: ...
     def octets_read(self) -> int: ...
-    def filter_error(self) -> str: ...
-    def failure(self) -> str: ...
+
+class LiveInterface:
+    """An interface that has been opened; a LiveMeter uses it up."""
+
+def ring_interface(
+    *,
+    name: str,
+    filter: str,
+    sockets: Sequence[int],
+    spares: Sequence[int],
+    ring_octets: int,
+    block_timeout_ms: int,
+    snap_octets: int,
+    exported_index: int,
+    promiscuous: bool,
+) -> LiveInterface:
+    """Takes over AF_PACKET sockets, one for each worker. Raises OSError."""
+
+def pcap_interface(
+    *,
+    name: str,
+    filter: str,
+    ring_octets: int,
+    block_timeout_ms: int,
+    snap_octets: int,
+    exported_index: int,
+    promiscuous: bool,
+) -> LiveInterface:
+    """Raises OSError."""
+
+def libpcap_version() -> str: ...
+def network_device(socket: int, name: str) -> tuple[int, bool, int] | None:
+    """ifIndex, up, LINKTYPE_ number (0: not one that a ring can read); None: no such network interface."""
+
+def drop_capabilities() -> None:
+    """Of the calling thread, and so of those that it starts. Raises OSError."""
+
+class LiveMeter(Meter):
+    def __init__(
+        self, interfaces: Sequence[LiveInterface], metering: MeteringOptions, *, queue_octets: int
+    ) -> None: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def set_timeouts(
+        self, *, active_timeout_ns: int, inactive_timeout_ns: int, tcp_linger_ns: int, tcp_fin_timeout_ns: int
+    ) -> None: ...
+    def set_own_exports(self, flows: Sequence[tuple[bytes, int, bytes, int]]) -> None: ...
+    def states(self) -> list[dict[str, Any]]: ...

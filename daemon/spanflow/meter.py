@@ -1,132 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Metering Process as Python sees it: start, batches, counters, stop."""
+"""A Metering Process as Python sees it: batches and counters, whatever the packets come from."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from spanflow import _core
-from spanflow.config.schema import Settings
-from spanflow.errors import CaptureError, ConfigError, ExitCode, SpanflowError
+from spanflow.config.schema import Cache, Settings
+from spanflow.errors import ConfigError, SpanflowError
 from spanflow.metering_counters import MeteringCounters
 from spanflow.record import RECORD
 
 Batch: TypeAlias = npt.NDArray[np.void]
 """RECORD rows of one IP version, oriented, read-only; the memory goes back to its pool with the last view."""
 
-QUEUE_OCTETS = 8 << 20
-"""What may wait between the workers and Python."""
-
-EXIT_CODES = {
-    "not_found": ExitCode.NO_INPUT,
-    "not_permitted": ExitCode.NO_PERMISSION,
-    "unreadable": ExitCode.IO_ERROR,
-    "not_a_capture": ExitCode.DATA,
-    "damaged": ExitCode.DATA,
-    "unsupported": ExitCode.DATA,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class InputProblem:
-    """A capture file that could not be read, or not to its end. kind: a key of EXIT_CODES."""
-
-    path: str
-    kind: str
-    text: str
-
-    def error(self) -> CaptureError:
-        """The problem as one line, with the exit code that fits it."""
-        name = "standard input" if self.path == "-" else self.path
-        return CaptureError(f"capture {name}: {self.text}", EXIT_CODES[self.kind])
-
 
 class Meter:
-    """Meters capture files, one after the other, as one input.
+    """What FileMeter and LiveMeter have in common. native: the object of the native module."""
 
-    paths: files, `-` for standard input. What is wrong with one of them is in problems() at the end; the
-    others are metered all the same. Raises ConfigError when the cache does not fit in memory.
-    """
-
-    def __init__(self, settings: Settings, paths: Sequence[str]) -> None:
-        capture, cache = settings.capture, settings.cache
-        max_flows = cache.max_flows if cache.memory is None else int(cache.memory / _core.FLOW_OCTETS)
-        _refuse_if_too_large(max_flows)
-        try:
-            self._native = _core.Meter(
-                [os.fsencode(path) for path in paths],
-                active_timeout_ns=cache.active_timeout,
-                inactive_timeout_ns=cache.inactive_timeout,
-                tcp_linger_ns=cache.tcp_linger,
-                tcp_fin_timeout_ns=cache.tcp_fin_timeout,
-                reorder_window_ns=capture.reorder_window,
-                max_flows=max_flows,
-                max_fragments=capture.max_fragments,
-                vlan_in_key="vlan" in cache.key,
-                interface_in_key="interface" in cache.key,
-                preallocate=cache.preallocate,
-                filter=capture.filter,
-                workers=capture.workers,
-                queue_octets=QUEUE_OCTETS,
-            )
-        except MemoryError:
-            raise _too_large(max_flows) from None
-        except ValueError as error:
-            raise ConfigError(f"cache.max_flows: {max_flows:,}: {error}; set more") from None
-
-    def start(self) -> None:
-        """Begin to read. Once only."""
-        self._native.start()
-
-    def stop(self) -> None:
-        """Read no further; what is cached leaves, and batches() comes to its end."""
-        self._native.stop()
+    def __init__(self, native: _core.Meter) -> None:
+        self._meter = native
 
     def batches(self, wait_ms: int = 100) -> Iterator[Batch | None]:
         """Each batch as it comes; None after `wait_ms` without one. Ends when all has been handed over."""
-        while not self._native.finished():
-            batch = self._native.pop(wait_ms)
+        while not self._meter.finished():
+            batch = self._meter.pop(wait_ms)
             yield None if batch is None else np.frombuffer(memoryview(batch), dtype=RECORD)
 
     def raise_if_failed(self) -> None:
-        """After the end: raises SpanflowError if a worker died, ConfigError if the filter did not compile.
+        """Raises SpanflowError if a worker died; after the end ConfigError if the filter did not compile.
 
         A filter may compile for one link type and not for another that the input has too.
         """
-        if failure := self._native.failure():
+        if failure := self._meter.failure():
             raise SpanflowError(f"metering: {failure}; records are missing, start again with a smaller cache")
-        if error := self._native.filter_error():
+        if self._meter.finished() and (error := self._meter.filter_error()):
             raise ConfigError(f"capture.filter: {error}; see pcap-filter(7)")
 
     def counters(self) -> MeteringCounters:
-        """A snapshot; while a worker runs it is up to 2,048 packets old."""
-        return MeteringCounters.of_workers(self._native.counters())
-
-    def problems(self) -> list[InputProblem]:
-        """What is wrong with the input so far."""
-        return [InputProblem(os.fsdecode(path), kind, text) for path, kind, text in self._native.problems()]
-
-    def octets_read(self) -> int:
-        """Octets of all files so far."""
-        return self._native.octets_read()
+        """A snapshot; while a worker runs it is up to 2,048 packets or 0.1 s old."""
+        return MeteringCounters.of_workers(self._meter.counters())
 
 
-def _refuse_if_too_large(max_flows: int) -> None:
-    """Memory is taken as Flows come: a cache that cannot fit would end the process when it fills, not now."""
+def cache_flows(cache: Cache) -> int:
+    """How many Flows the cache holds, all workers together."""
+    return cache.max_flows if cache.memory is None else int(cache.memory / _core.FLOW_OCTETS)
+
+
+def timeouts(cache: Cache) -> dict[str, int]:
+    """The timeouts as the native module takes them, in ns; 0 switches one off."""
+    return {
+        "active_timeout_ns": cache.active_timeout,
+        "inactive_timeout_ns": cache.inactive_timeout,
+        "tcp_linger_ns": cache.tcp_linger,
+        "tcp_fin_timeout_ns": cache.tcp_fin_timeout,
+    }
+
+
+def metering_options(settings: Settings) -> _core.MeteringOptions:
+    """What the workers are to do. Raises ConfigError when the cache is larger than the machine.
+
+    Memory is taken as Flows come: a cache that cannot fit would end the process when it fills, not now.
+    """
+    capture, cache = settings.capture, settings.cache
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if max_flows * _core.FLOW_OCTETS > physical:
-        raise _too_large(max_flows)
+    if cache_flows(cache) * _core.FLOW_OCTETS > physical:
+        raise cache_too_large(cache)
+    return _core.MeteringOptions(
+        **timeouts(cache),
+        reorder_window_ns=capture.reorder_window,
+        max_flows=cache_flows(cache),
+        max_fragments=capture.max_fragments,
+        vlan_in_key="vlan" in cache.key,
+        interface_in_key="interface" in cache.key,
+        preallocate=cache.preallocate,
+        filter=capture.filter,
+    )
 
 
-def _too_large(max_flows: int) -> ConfigError:
-    needed = max_flows * _core.FLOW_OCTETS / (1 << 30)
+def cache_too_large(cache: Cache) -> ConfigError:
+    """The error for a cache that does not fit."""
+    needed = cache_flows(cache) * _core.FLOW_OCTETS / (1 << 30)
     return ConfigError(
-        f"cache.max_flows: {max_flows:,} Flows take {needed:,.1f} GiB, more than this machine has;"
+        f"cache.max_flows: {cache_flows(cache):,} Flows take {needed:,.1f} GiB, more than this machine has;"
         " set fewer, or cache.memory"
     )
+
+
+def too_few_flows(cache: Cache, error: ValueError) -> ConfigError:
+    """The error for a cache that is too small for its workers."""
+    return ConfigError(f"cache.max_flows: {cache_flows(cache):,}: {error}; set more")

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from spanflow import _core
+
 
 @dataclass(frozen=True, slots=True)
 class FrameCount:
@@ -23,6 +25,20 @@ class FlowCount:
     records: int = 0
     packets: int = 0
     octets: int = 0
+
+
+EXPIRY_LAG_BOUNDS_S = tuple(bound / 1000 for bound in _core.EXPIRY_LAG_BOUNDS_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryLag:
+    """How long after its deadline a record left that no packet asked for.
+
+    buckets: how many up to each of EXPIRY_LAG_BOUNDS_S and above the one before; the last: above all.
+    """
+
+    buckets: tuple[int, ...]
+    sum_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +59,8 @@ class MeteringCounters:
     crowded_evictions: int
     cached_flows: int
     ended: Mapping[str, int]
+    clock_steps: int
+    expiry_lag: ExpiryLag
 
     @classmethod
     def of_workers(cls, workers: Sequence[Mapping[str, Any]]) -> MeteringCounters:
@@ -72,6 +90,8 @@ class MeteringCounters:
 def _sum(values: Sequence[Any]) -> Any:
     if isinstance(values[0], Mapping):
         return {name: _sum([value[name] for value in values]) for name in values[0]}
+    if isinstance(values[0], list):
+        return [sum(column) for column in zip(*values, strict=True)]
     return sum(values)
 
 
@@ -80,6 +100,8 @@ def _typed(name: str, value: Any) -> Any:
         return {reason: FrameCount(**count) for reason, count in value.items()}
     if name in ("received", "accounted_frames"):
         return FrameCount(**value)
+    if name == "expiry_lag":
+        return ExpiryLag(tuple(value["buckets"]), value["sum_ns"])
     if isinstance(value, dict) and name != "ended":
         return FlowCount(**value)
     return value

@@ -45,7 +45,7 @@ class InterfaceStatus:
 class CollectorStatus:
     """One collector. up: connected, and the last attempt to send went well.
 
-    last_template_ns: wall clock (ns since the Unix epoch) of the last time that Templates were sent, 0 for never.
+    last_template_ns: when Templates were sent last, in ns since the Unix epoch; 0 for never.
     """
 
     name: str

@@ -24,13 +24,13 @@ def probe(tmp_path: Path) -> Path:
 
 def test_a_good_file_gives_one_line(probe: Path, capsys: Captured) -> None:
     assert main(["check", str(probe)]) == ExitCode.OK
-    assert capsys.readouterr() == (f"{probe}: ok, 2 collectors\n", "")
+    assert capsys.readouterr() == (f"{probe}: ok, 0 interfaces, 2 collectors\n", "")
 
 
 @pytest.mark.parametrize(("collectors", "words"), [("[]", "0 collectors"), ("ipfix+udp://x", "1 collector")])
 def test_the_number_of_collectors(probe: Path, capsys: Captured, collectors: str, words: str) -> None:
     assert main(["check", str(probe), "--set", f"collectors={collectors}"]) == ExitCode.OK
-    assert capsys.readouterr().out == f"{probe}: ok, {words}\n"
+    assert capsys.readouterr().out == f"{probe}: ok, 0 interfaces, {words}\n"
 
 
 def test_every_error_goes_to_standard_error(probe: Path, capsys: Captured) -> None:
@@ -57,22 +57,36 @@ def test_one_error_without_a_source_line_has_the_name_of_the_command(probe: Path
     assert capsys.readouterr() == ("", text)
 
 
+def test_the_variables_are_checked_as_well(
+    probe: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPANFLOW_INTERFACE", "eth0 eth1")
+    assert main(["check", str(probe)]) == ExitCode.OK
+    assert capsys.readouterr().out == f"{probe}: ok, 2 interfaces, 2 collectors\n"
+    monkeypatch.setenv("SPANFLOW_CACHE_ACTIVE_TIMEOUT", "5")
+    assert main(["check", str(probe)]) == ExitCode.CONFIG
+    assert capsys.readouterr().err.startswith(
+        "spanflow: SPANFLOW_CACHE_ACTIVE_TIMEOUT: cache.active_timeout: '5' has no unit; write 5s,"
+    )
+
+
 def test_a_missing_file(tmp_path: Path, capsys: Captured) -> None:
     assert main(["check", str(tmp_path / "no.yaml")]) == ExitCode.NO_INPUT
     assert capsys.readouterr() == ("", f"spanflow: {tmp_path}/no.yaml: no such file; check the path\n")
 
 
 def test_dump_prints_a_file_with_every_setting(probe: Path, tmp_path: Path, capsys: Captured) -> None:
-    assert main(["check", str(probe), "--dump", "--set", "cache.tcp_linger=1s"]) == ExitCode.OK
+    overrides = ["cache.tcp_linger=1s", "interfaces=[eth0, {name: eth1, enabled: false}]"]
+    assert main(["check", str(probe), "--dump", "--set", overrides[0], "--set", overrides[1]]) == ExitCode.OK
     out = capsys.readouterr().out
-    assert out.startswith(f"# {probe}: ok, 2 collectors\ncapture:\n  workers: 1\n")
+    assert out.startswith(f'# {probe}: ok, 1 interface, 2 collectors\ninterfaces:\n  - name: "eth0"\n')
     again = tmp_path / "again.yaml"
     again.write_text(out)
-    assert load(again) == load(probe, ["cache.tcp_linger=1s"])
+    assert load(again) == load(probe, overrides)
     assert load(again) != Settings()
 
 
 def test_the_shipped_file_is_right(capsys: Captured) -> None:
     shipped = Path(__file__).parents[2] / "config" / "spanflow.yaml"
     assert main(["check", str(shipped)]) == ExitCode.OK
-    assert capsys.readouterr().out == f"{shipped}: ok, 0 collectors\n"
+    assert capsys.readouterr().out == f"{shipped}: ok, 0 interfaces, 0 collectors\n"

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from config.broken import findings_of
 from spanflow.config.load import load
-from spanflow.errors import ConfigError, ExitCode
+from spanflow.errors import ConfigError
 
 # Name, content, and how each line `FILE:line:column: key: …` must begin after the name of the file.
 BROKEN: list[tuple[str, str | bytes, list[str]]] = [
@@ -22,7 +23,8 @@ BROKEN: list[tuple[str, str | bytes, list[str]]] = [
         "caches:\n  active_timeout: 60s\nzzz: 1\n",
         [
             "1:1: caches: unknown key; did you mean cache?",
-            "3:1: zzz: unknown key; known here: capture, cache, dpi, export, collectors",
+            "3:1: zzz: unknown key; known here: interfaces, capture, cache, dpi, export, collectors, metrics,"
+            " log, process",
         ],
     ),
     (
@@ -281,17 +283,6 @@ BROKEN: list[tuple[str, str | bytes, list[str]]] = [
     ),
     ("binary", bytes(range(256)), ["1:1: character U+0000 is not allowed"]),
 ]
-
-
-def findings_of(path: Path) -> list[str]:
-    """The lines of the error that locate something, without the file's name."""
-    with pytest.raises(ConfigError) as caught:
-        load(path)
-    assert caught.value.exit_code == ExitCode.CONFIG
-    prefix = f"{path}:"
-    lines = str(caught.value).split("\n")
-    assert all(line.startswith((prefix, "    ")) for line in lines)
-    return [line.removeprefix(prefix) for line in lines if line.startswith(prefix)]
 
 
 @pytest.mark.parametrize(("content", "expected"), [row[1:] for row in BROKEN], ids=[row[0] for row in BROKEN])

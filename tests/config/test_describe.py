@@ -14,7 +14,7 @@ import yaml
 from spanflow.config import describe
 from spanflow.config.declare import Setting, settings_of
 from spanflow.config.load import load
-from spanflow.config.schema import Collector, Settings, setting_keys
+from spanflow.config.schema import Collector, Interface, Settings, root_keys, setting_keys
 
 CONFIG = Path(__file__).parents[2] / "config"
 SCHEMA: dict[str, Any] = json.loads(describe.json_schema())
@@ -77,19 +77,30 @@ def test_the_shipped_file_has_every_key_with_its_default() -> None:
     text = describe.shipped_yaml()
     assert load(CONFIG / "spanflow.yaml") == Settings()
     tree = yaml.safe_load(text)
-    assert [f"{part}.{key}" for part in tree if part != "collectors" for key in tree[part]] == [
-        *setting_keys()
-    ]
+    assert list(tree) == root_keys()
+    assert [f"{part}.{key}" for part in tree for key in tree[part]] == [*setting_keys()]
 
 
-def test_the_commented_example_of_the_shipped_file_loads(tmp_path: Path) -> None:
+def load_example(key: str, path: Path) -> Settings:
+    """Load the commented example of the shipped file."""
     text = describe.shipped_yaml()
-    example = text[text.index("# collectors:") : text.index("#\ncollectors: []")]
-    path = tmp_path / "probe.yaml"
+    example = text[text.index(f"# {key}:") : text.index(f"#\n{key}: []")]
     path.write_text(
         "\n".join(line.removeprefix("# ") for line in example.splitlines()) + "\n", encoding="utf-8"
     )
-    first, second = load(path).collectors
+    return load(path)
+
+
+def test_the_commented_interfaces_of_the_shipped_file_load(tmp_path: Path) -> None:
+    first, second = load_example("interfaces", tmp_path / "probe.yaml").interfaces
+    assert first == Interface(name="eth0")
+    assert second.name == "eth1"
+    assert not second.enabled
+    assert all(getattr(second, option.attribute) is not None for option in settings_of(Interface).values())
+
+
+def test_the_commented_collectors_of_the_shipped_file_load(tmp_path: Path) -> None:
+    first, second = load_example("collectors", tmp_path / "probe.yaml").collectors
     assert first == Collector(host="2001:db8::1", biflow=True, domain=7)
     assert all(getattr(second, option.attribute) is not None for option in settings_of(Collector).values())
 
@@ -99,7 +110,11 @@ def test_the_json_schema_accepts_the_shipped_file() -> None:
 
 
 ACCEPTED = [
-    {"cache": None, "collectors": None},
+    {"cache": None, "collectors": None, "interfaces": None},
+    {"interfaces": ["eth0", {"name": "nflog:5", "workers": 2, "enabled": False, "filter": "", "index": 7}]},
+    {"capture": {"snap_length": "auto", "block_timeout": "5ms", "when_missing": "wait"}},
+    {"metrics": {"listen": "off"}, "log": {"format": "json"}, "process": {"user": "65532"}},
+    {"metrics": {"listen": "[::1]:9730"}},
     {"cache": {"tcp_linger": 0, "active_timeout": "1m30s", "memory": None, "key": ["vlan"]}},
     {"export": {"max_message_size": "auto", "pace": 0, "observation_domain_id": 7, "queue_size": "1.5GiB"}},
     {"collectors": ["ipfix+udp://h", {"url": "ipfix+udp://i", "mtu": 1400, "biflow": True}]},
@@ -114,6 +129,13 @@ REFUSED = [
     {"cache": {"key": ["tunnel"]}},
     {"cache": {"preallocate": "yes"}},
     {"collectors": ["h"]},
+    {"interfaces": ["a b"]},
+    {"interfaces": [{"workers": 2}]},
+    {"interfaces": [{"name": "eth0", "worker": 2}]},
+    {"metrics": {"listen": "localhost"}},
+    {"metrics": {"listen": 9730}},
+    {"log": {"level": "warn"}},
+    {"process": {"user": "a b"}},
     {"collectors": [{"biflow": True}]},
     {"collectors": [{"url": "ipfix+udp://h", "foo": 1}]},
 ]
@@ -134,11 +156,25 @@ def test_the_json_schema_refuses_what_the_loader_refuses(tree: dict[str, Any]) -
 
 def test_the_reference_has_every_key_and_option() -> None:
     titles = re.findall(r"^### `(.*)`$", describe.reference(), re.MULTILINE)
-    assert titles == [*setting_keys(), *settings_of(Collector)]
+    sections = [*setting_keys()]
+    after = sections.index("metrics.listen")
+    assert titles == [
+        *settings_of(Interface),
+        *sections[:after],
+        *settings_of(Collector),
+        *sections[after:],
+    ]
+
+
+def test_the_reference_has_the_variables() -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", describe.reference(), re.MULTILINE)
+    assert rows == ["SPANFLOW_INTERFACE", "SPANFLOW_COLLECTOR", "SPANFLOW_SECTION_KEY"]
 
 
 @pytest.mark.parametrize(
-    "declared", [*setting_keys().values(), *settings_of(Collector).values()], ids=lambda found: found.key
+    "declared",
+    [*setting_keys().values(), *settings_of(Collector).values(), *settings_of(Interface).values()],
+    ids=lambda found: found.key,
 )
 def test_every_setting_is_described(declared: Setting) -> None:
     assert declared.description.endswith(".")

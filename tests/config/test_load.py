@@ -11,15 +11,17 @@ import pytest
 
 from spanflow.config.document import LARGEST_FILE
 from spanflow.config.load import load
-from spanflow.config.schema import Cache, Capture, Collector, Settings, setting_keys
+from spanflow.config.schema import Cache, Capture, Collector, Interface, Settings, setting_keys
 from spanflow.errors import ConfigError, ExitCode
 
 SECOND = 10**9
 
 
-def error_of(path: Path | None, *overrides: str, collectors: tuple[str, ...] = ()) -> str:
+def error_of(
+    path: Path | None, *overrides: str, collectors: tuple[str, ...] = (), interfaces: tuple[str, ...] = ()
+) -> str:
     with pytest.raises(ConfigError) as caught:
-        load(path, overrides, collectors)
+        load(path, overrides, collectors, interfaces)
     assert caught.value.exit_code == ExitCode.CONFIG
     return str(caught.value)
 
@@ -32,6 +34,7 @@ def probe(tmp_path: Path) -> Path:
         "cache: {active_timeout: 120s, key: [vlan], memory: null}\n"
         "capture:\n  workers: 4\n  filter: >\n    tcp\n    or udp\n"
         "export:\n"
+        "interfaces:\n  - eth0\n  - {name: 'nflog:5', index: 7, workers: 1, filter: '', promiscuous: false}\n"
         "collectors:\n"
         "  - ipfix+udp://192.0.2.1?biflow=true\n"
         "  - url: ipfix+udp://[2001:db8::1]:2055\n    name: second\n    mtu: auto\n    queue_size: 2MiB\n"
@@ -56,6 +59,10 @@ def test_a_file_sets_what_it_names(probe: Path) -> None:
     assert load(probe) == Settings(
         capture=Capture(workers=4, filter="tcp or udp"),
         cache=Cache(active_timeout=120 * SECOND, key=("vlan",)),
+        interfaces=(
+            Interface(name="eth0"),
+            Interface(name="nflog:5", index=7, workers=1, filter="", promiscuous=False),
+        ),
         collectors=(
             Collector(host="192.0.2.1", biflow=True),
             Collector(host="2001:db8::1", port=2055, name="second", max_message_size=0, queue_size=2 << 20),
@@ -84,6 +91,12 @@ OVERRIDES: list[tuple[str, str, Any]] = [
     ("capture.filter=", "capture.filter", ""),
     ("export.max_message_size=auto", "export.max_message_size", 0),
     ("dpi.enabled=true", "dpi.enabled", True),
+    ("capture.snap_length=auto", "capture.snap_length", None),
+    ("capture.snap_length=1600", "capture.snap_length", 1600),
+    ("metrics.listen=[::1]:0", "metrics.listen", ("::1", 0)),
+    ("metrics.listen=off", "metrics.listen", None),
+    ("process.user=1000620000", "process.user", "1000620000"),
+    ("process.user=", "process.user", ""),
 ]
 
 
@@ -123,6 +136,35 @@ def test_collectors_of_the_command_line_come_after_those_of_the_file(probe: Path
     assert [collector.host for collector in settings.collectors] == ["192.0.2.1", "2001:db8::1", "c"]
 
 
+@pytest.mark.parametrize(
+    ("override", "names"),
+    [
+        ("interfaces=[]", []),
+        ("interfaces=", []),
+        ("interfaces=any", ["any"]),
+        ("interfaces=[eth2, {name: usbmon0, workers: 1}]", ["eth2", "usbmon0"]),
+    ],
+)
+def test_interfaces_are_overridden_as_a_whole(probe: Path, override: str, names: list[str]) -> None:
+    assert [interface.name for interface in load(probe, [override]).interfaces] == names
+
+
+def test_interfaces_of_the_command_line_come_after_those_of_the_file(probe: Path) -> None:
+    settings = load(probe, interfaces=["eth1", "any"])
+    assert [interface.name for interface in settings.interfaces] == ["eth0", "nflog:5", "eth1", "any"]
+
+
+def test_an_interface_sees_capture_with_its_own_options_in_place() -> None:
+    capture = Capture(workers=2, filter="tcp", snap_length=512, promiscuous=True)
+    assert Interface(name="eth0").effective(capture) == capture
+    own = Interface(
+        name="eth0", workers=4, filter="", ring_size=1 << 20, promiscuous=False, engine="ring", index=3
+    )
+    assert own.effective(capture) == Capture(
+        workers=4, filter="", ring_size=1 << 20, promiscuous=False, engine="ring", snap_length=512
+    )
+
+
 WRONG_OVERRIDES: list[tuple[str, str]] = [
     ("cache.foo=1", "unknown key; known: cache.active_timeout, cache.inactive_timeout, cache.tcp_linger"),
     ("cache.activ_timeout=1s", "unknown key; did you mean cache.active_timeout?"),
@@ -141,6 +183,11 @@ WRONG_OVERRIDES: list[tuple[str, str]] = [
         "capture.filter=tcp prot 80",
         "'tcp prot 80' is no capture filter: can't parse filter expression: syntax",
     ),
+    ("interface=x", "unknown key; did you mean interfaces?"),
+    ("interfaces=a/b", "interfaces[0]: 'a/b' is no interface name; use 1 to 64 printable characters without"),
+    ("interfaces=[{nam: eth0}]", "interfaces[0].nam: unknown key; did you mean name?"),
+    ("interfaces=[eth0, eth0]", "a second interface has the name 'eth0'; remove one"),
+    ("metrics.listen=9730", "'9730' is no ADDRESS:PORT; write 127.0.0.1:9730, [::1]:9730, or 0.0.0.0:9730"),
     ("collectors=x", "collectors[0]: 'x' is no URL; write ipfix+udp://HOST:PORT"),
     ("collectors=[{url: ipfix+udp://h, mtu: 5}]", "collectors[0].mtu: '5' is out of range; use 512 to 65507"),
     ("collectors=[ipfix+udp://h, ipfix+udp://h]", "a second collector has the name 'ipfix+udp://h:4739'"),
@@ -150,8 +197,8 @@ WRONG_OVERRIDES: list[tuple[str, str]] = [
 @pytest.mark.parametrize(("override", "problem"), WRONG_OVERRIDES, ids=[row[0] for row in WRONG_OVERRIDES])
 def test_a_wrong_override_names_the_argument(override: str, problem: str) -> None:
     text = error_of(None, override)
-    assert text.startswith(f"--set {override}: {problem}")
-    assert "\n" not in text
+    assert text.split("\n")[0].startswith(f"--set {override}: {problem}")
+    assert all(line.startswith("--set ") for line in text.split("\n"))
 
 
 def test_the_argument_is_shown_on_one_line() -> None:
@@ -161,9 +208,14 @@ def test_the_argument_is_shown_on_one_line() -> None:
 
 def test_errors_of_file_overrides_and_collectors_come_together(probe: Path) -> None:
     probe.write_text("cache: {max_flows: x, nothing: 1}\n")
-    lines = error_of(probe, "cache.foo=1", "dpi.enabled=on", collectors=("ipfix+udp://h?mtu=1", "x")).split(
-        "\n"
+    text = error_of(
+        probe,
+        "cache.foo=1",
+        "dpi.enabled=on",
+        collectors=("ipfix+udp://h?mtu=1", "x"),
+        interfaces=("eth0", "a b", "eth0"),
     )
+    lines = text.split("\n")
     located = [line for line in lines if not line.startswith("    ")]
     assert [line.split(": ")[0].removeprefix(str(probe)) for line in located] == [
         ":1:20",
@@ -172,6 +224,8 @@ def test_errors_of_file_overrides_and_collectors_come_together(probe: Path) -> N
         "--set dpi.enabled=on",
         "--collector ipfix+udp://h?mtu=1",
         "--collector x",
+        "-i a b",
+        "-i eth0",
     ]
 
 
@@ -181,6 +235,13 @@ def test_the_workers_of_an_override_must_fit_the_flows_of_the_file(probe: Path) 
         f"{probe}:2:14: cache.max_flows: 2 flows do not do"
     )
     assert load(probe, ["capture.workers=8", "cache.memory=1MiB"]).capture.workers == 8
+
+
+def test_the_workers_of_interfaces_share_the_cache() -> None:
+    override = ["cache.max_flows=4", "capture.workers=2"]
+    assert len(load(None, override, interfaces=["eth0", "eth1"]).interfaces) == 2
+    text = error_of(None, *override, interfaces=("eth0", "eth1", "eth2"))
+    assert text == "--set cache.max_flows=4: 4 flows do not do for 6 workers; raise it"
 
 
 def unreadable(path: Path) -> ConfigError:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import MISSING
 from typing import Any
 
 import pytest
@@ -14,17 +15,19 @@ from spanflow.config.bpf import CaptureFilter
 from spanflow.config.declare import settings_of
 from spanflow.config.describe import shipped_yaml
 from spanflow.config.load import load
+from spanflow.config.network_values import InterfaceName, ListenAddress
 from spanflow.config.quantities import Quantity
 from spanflow.config.render import to_yaml
-from spanflow.config.schema import Collector, Settings, sections, setting_keys
-from spanflow.config.values import Boolean, Choice, Kind, OrNone, SetOf, Text
+from spanflow.config.schema import Collector, Interface, Settings, root_keys, sections, setting_keys
+from spanflow.config.values import Boolean, Choice, InvalidValueError, Kind, OrNone, SetOf, Text
 from spanflow.errors import ConfigError
 
 Load = Callable[[str | bytes], Settings | None]
 
 # Not `filter`: libpcap would look up the host names that random expressions have.
 NAMES = [key.partition(".")[2] for key in setting_keys() if key != "capture.filter"]
-NAMES += [*sections(), "collectors", "url", *settings_of(Collector)]
+NAMES += [*root_keys(), "url", *settings_of(Collector), *settings_of(Interface)]
+NAMES = [name for name in NAMES if name != "filter"]
 SCALARS = st.sampled_from(
     ["15s", "64MiB", "7", "true", "auto", "null", "", "ipfix+udp://h:1?mtu=1400", "[", "*a"]
 )
@@ -115,21 +118,39 @@ def values_of(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return st.sampled_from(
                 ["", "tcp port 80", "ether[0] & 1 = 0 and (not vlan)", "tcp[tcpflags] & (tcp-syn) != 0"]
             )
+        case InterfaceName():
+            return st.from_regex(r"[^\s/]{1,15}", fullmatch=True).filter(lambda name: _is_name(kind, name))
+        case ListenAddress():
+            return st.tuples(st.ip_addresses().map(str), st.integers(0, 65535))
     raise AssertionError(kind)
 
 
+def _is_name(kind: InterfaceName, text: str) -> bool:
+    try:
+        return kind.parse(text) == text
+    except InvalidValueError:
+        return False
+
+
 def objects_of(cls: type[Any], **fixed: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Objects of a section or a collector with any settings; options of a collector may be absent."""
+    """Objects of a section or of an item of a list with any settings; options may be absent."""
     members = {}
     for declared in settings_of(cls).values():
-        absent = st.just(declared.default)
-        members[declared.attribute] = absent | values_of(declared.kind)
+        given_values = values_of(declared.kind)
+        absent = st.nothing() if declared.default is MISSING else st.just(declared.default)
+        members[declared.attribute] = absent | given_values
     return st.builds(cls, **members, **fixed)
 
+
+# Of three interfaces.
+MOST_WORKERS = 3 * 64
 
 SETTINGS = st.builds(
     Settings,
     **{key: objects_of(part.cls) for key, part in sections().items()},
+    interfaces=st.lists(objects_of(Interface), max_size=3, unique_by=lambda interface: interface.name).map(
+        tuple
+    ),
     collectors=st.lists(
         objects_of(
             Collector, host=st.sampled_from(["h", "2001:db8::1", "192.0.2.1"]), port=st.integers(1, 65535)
@@ -137,7 +158,7 @@ SETTINGS = st.builds(
         max_size=3,
         unique_by=lambda collector: collector.name,
     ).map(tuple),
-).filter(lambda settings: settings.cache.memory or settings.cache.max_flows >= settings.capture.workers)
+).filter(lambda settings: settings.cache.memory or settings.cache.max_flows >= MOST_WORKERS)
 
 
 @given(settings=SETTINGS)

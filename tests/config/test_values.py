@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanflow.config.bpf import CaptureFilter
+from spanflow.config.network_values import InterfaceName, ListenAddress
 from spanflow.config.quantities import Duration, Integer, Size
 from spanflow.config.values import Boolean, Choice, InvalidValueError, Kind, OrNone, SetOf, Text
 
@@ -53,7 +54,20 @@ ACCEPTED: list[tuple[Kind[Any], str, Any]] = [
     (CaptureFilter(), "  tcp\n  port 80 ", "tcp port 80"),
     (CaptureFilter(), "inbound and tcp", "inbound and tcp"),
     (CaptureFilter(), "", ""),
+    (InterfaceName(), "eth0.100@if7", "eth0.100@if7"),
+    (InterfaceName(), "any", "any"),
+    (InterfaceName(), "nflog:5", "nflog:5"),
+    (InterfaceName(), "bluetooth-monitor", "bluetooth-monitor"),
+    (InterfaceName(), "Подключение", "Подключение"),
+    (InterfaceName(), "...", "..."),
+    (ListenAddress(), "127.0.0.1:9730", ("127.0.0.1", 9730)),
+    (ListenAddress(), "0.0.0.0:0", ("0.0.0.0", 0)),
+    (ListenAddress(), "[::1]:65535", ("::1", 65535)),
+    (ListenAddress(), "[FE80::1%eth0]:80", ("fe80::1%eth0", 80)),
 ]
+
+LISTEN_ADVICE = "write 127.0.0.1:9730, [::1]:9730, or 0.0.0.0:9730 for every address"
+NAME_ADVICE = "use 1 to 64 printable characters without '/' and white space"
 
 REFUSED: list[tuple[Kind[Any], str, str]] = [
     (DURATION, "15", "'15' has no unit; write 15s, or another of ns, us, ms, s, m, h, d"),
@@ -82,6 +96,34 @@ REFUSED: list[tuple[Kind[Any], str, str]] = [
     (Text(pattern="[a-z]+", allowed="small letters"), "A\n", "'A\\n' is not allowed here; use small letters"),
     (OrNone(COUNT, "auto", "derived"), "x", "'x' is not a whole number; use 1 to 1000000000"),
     (CaptureFilter(), "tcp\x00", "'tcp\\x00' has characters that do not print; remove them"),
+    *[
+        (InterfaceName(), text, f"{shown} is no interface name; {NAME_ADVICE}")
+        for text, shown in [
+            ("", "''"),
+            (".", "'.'"),
+            ("..", "'..'"),
+            ("eth0 eth1", "'eth0 eth1'"),
+            ("net/0", "'net/0'"),
+            ("eth\u00a00", "'eth\\xa00'"),
+            ("eth\udcff", "'eth\\udcff'"),
+            ("e" * 65, f"'{'e' * 59}…'"),
+        ]
+    ],
+    (ListenAddress(), "9730", f"'9730' is no ADDRESS:PORT; {LISTEN_ADVICE}"),
+    (ListenAddress(), "::1:9730", f"'::1:9730' is no ADDRESS:PORT; {LISTEN_ADVICE}"),
+    (ListenAddress(), ":9730", f"':9730' does not begin with an IP address; {LISTEN_ADVICE}"),
+    (
+        ListenAddress(),
+        "localhost:9730",
+        f"'localhost:9730' does not begin with an IP address; {LISTEN_ADVICE}",
+    ),
+    (
+        ListenAddress(),
+        "[127.0.0.1]:9730",
+        f"'[127.0.0.1]:9730' does not begin with an IP address; {LISTEN_ADVICE}",
+    ),
+    (ListenAddress(), "127.0.0.1:65536", "'65536' is no port; use 0 to 65535 after the last colon"),
+    (ListenAddress(), "127.0.0.1:", "'' is no port; use 0 to 65535 after the last colon"),
     (CaptureFilter(), "\ud800", "'\\ud800' has characters that do not print; remove them"),
 ]
 
@@ -108,7 +150,10 @@ def test_a_size_reads_what_it_writes(value: int) -> None:
     assert SIZE.parse(SIZE.render(value)) == value
 
 
-@pytest.mark.parametrize("kind", [DURATION, SIZE, MESSAGE, COUNT, Boolean(), WORDS, Choice(("a",))])
+@pytest.mark.parametrize(
+    "kind",
+    [DURATION, SIZE, MESSAGE, COUNT, Boolean(), WORDS, Choice(("a",)), InterfaceName(), ListenAddress()],
+)
 @given(text=st.text(max_size=60) | st.from_regex(r"[0-9._]{0,45}[a-zA-Z]{0,3}", fullmatch=True))
 def test_any_text_is_a_value_or_one_line_that_says_why_not(kind: Kind[Any], text: str) -> None:
     problem = ""

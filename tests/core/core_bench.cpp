@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "meter.hpp"
+#include "file_meter.hpp"
 
 int main(int count, char** arguments) {
   using namespace spanflow;
-  MeterOptions options;
+  FileMeterOptions options;
   options.metering.secret = HashSecret{{0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, 0xd6e8feb86659fd93,
                                         0xa0761d6478bd642f, 0xe7037ed1a0b428db}};
   options.metering.timeouts.active_ns = 120'000'000'000;
@@ -39,7 +39,7 @@ int main(int count, char** arguments) {
                  "usage: spanflow-core-bench [--workers N] [--active S] [--inactive S] [--max-flows N] FILE...\n");
     return 64;
   }
-  Meter meter(options, paths);
+  FileMeter meter(options, paths);
   const auto begin = std::chrono::steady_clock::now();
   meter.start();
   std::uint64_t records = 0;

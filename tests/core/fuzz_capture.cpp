@@ -5,7 +5,7 @@
 
 #include <cstdlib>
 
-#include "meter.hpp"
+#include "file_meter.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace spanflow;
@@ -14,10 +14,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return 0;
   }
   {
-    MeterOptions options;
+    FileMeterOptions options;
     options.metering.max_flows = 16;
     options.metering.max_fragments = 4;
-    Meter meter(options, {"/proc/self/fd/" + std::to_string(descriptor)});
+    FileMeter meter(options, {"/proc/self/fd/" + std::to_string(descriptor)});
     meter.start();
     while (!meter.finished()) {
       (void)meter.pop(std::chrono::milliseconds(1000));

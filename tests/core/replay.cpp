@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "decode/decode.hpp"
-#include "meter.hpp"
+#include "file_meter.hpp"
 
 namespace {
 
@@ -34,11 +34,11 @@ using Row =
     std::tuple<std::uint64_t, std::int64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, EndDetail>;
 
 std::vector<Row> meter(const std::string& path, std::uint32_t workers, std::uint32_t max_flows) {
-  MeterOptions options;
+  FileMeterOptions options;
   options.workers = workers;
   options.metering.max_flows = max_flows;
   options.metering.max_fragments = 64;
-  Meter meter(options, {path});
+  FileMeter meter(options, {path});
   meter.start();
   std::vector<Row> rows;
   while (!meter.finished()) {

@@ -54,7 +54,7 @@ def main(host: str, max_message_size: int, mtu: int, next_mtu: int) -> None:
         process = ExportingProcess(collector, export, domain=7, offline=True)
         reader = Reader()
         for _ in range(3):
-            process.offer(some_flows(100), wait=False)
+            process.offer(some_flows(100), wait_s=0)
             process.turn(0)
             longest, before = 0, len(reader.flows())
             try:

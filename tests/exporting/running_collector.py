@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
+from math import inf
 
 from exporting.flow_batches import Flow, batch_of
 from spanflow.config.schema import Collector, Export
@@ -37,7 +38,7 @@ def send_to(port: int, *batches: Sequence[Flow], biflow: bool = False) -> None:
     process = ExportingProcess(collector, Export(), domain=7, offline=True)
     process.start()
     for flows in batches:
-        assert process.offer(batch_of(*flows), wait=True)
+        assert process.offer(batch_of(*flows), wait_s=inf)
     assert process.drain(TIMEOUT_S)
     flow = process.local_flow()
     assert flow is not None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from math import inf
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_order_and_books() -> None:
     queue = BatchQueue(1 << 20)
     batches = [some_flows(count) for count in (3, 5, 7)]
     for batch in batches:
-        assert queue.offer(batch, wait=False)
+        assert queue.offer(batch, wait_s=0)
     for batch in batches:
         assert queue.head(0) is batch
         assert balanced(queue)
@@ -52,24 +53,24 @@ def test_order_and_books() -> None:
 def test_full_queue_drops_live() -> None:
     batch = some_flows(10)
     queue = BatchQueue(3 * batch.nbytes)
-    assert [queue.offer(batch, wait=False) for _ in range(5)] == [True, True, True, False, False]
+    assert [queue.offer(batch, wait_s=0) for _ in range(5)] == [True, True, True, False, False]
     assert dropped(queue) == {DropReason.QUEUE_FULL: 20}
     assert queue.counters().queued.records == 30
     queue.head(0)
     queue.settle({})
-    assert queue.offer(batch, wait=False)
+    assert queue.offer(batch, wait_s=0)
     assert balanced(queue)
 
 
 def test_an_empty_queue_takes_a_batch_of_any_size() -> None:
     queue = BatchQueue(1)
-    assert queue.offer(some_flows(10), wait=False)
-    assert not queue.offer(some_flows(1), wait=False)
+    assert queue.offer(some_flows(10), wait_s=0)
+    assert not queue.offer(some_flows(1), wait_s=0)
 
 
 def test_parts_of_a_batch_may_be_dropped() -> None:
     queue = BatchQueue(1 << 20)
-    queue.offer(some_flows(10), wait=False)
+    queue.offer(some_flows(10), wait_s=0)
     queue.head(0)
     queue.settle(
         {DropReason.TOO_LARGE: tally_of(some_flows(2)), DropReason.SEND_ERROR: tally_of(some_flows(3))}
@@ -80,7 +81,7 @@ def test_parts_of_a_batch_may_be_dropped() -> None:
 
 
 class Offering(threading.Thread):
-    """Offers one batch with wait=True, in a thread."""
+    """Offers one batch with wait_s=inf, in a thread."""
 
     def __init__(self, queue: BatchQueue, count: int) -> None:
         super().__init__(daemon=True)
@@ -88,7 +89,7 @@ class Offering(threading.Thread):
         self.accepted: bool | None = None
 
     def run(self) -> None:
-        self.accepted = self.queue.offer(some_flows(self.count), wait=True)
+        self.accepted = self.queue.offer(some_flows(self.count), wait_s=inf)
 
     def until_it_waits(self) -> None:
         """Return when the offer is in the books (and thus waits for its place)."""
@@ -98,7 +99,7 @@ class Offering(threading.Thread):
 
 def full_queue() -> BatchQueue:
     queue = BatchQueue(1)
-    queue.offer(some_flows(1), wait=False)
+    queue.offer(some_flows(1), wait_s=0)
     return queue
 
 
@@ -125,12 +126,12 @@ def test_nobody_waits_for_a_collector_that_is_away(reason: DropReason) -> None:
     queue.set_away(reason)
     offering.join(TIMEOUT_S)
     assert offering.accepted is False
-    assert not queue.offer(some_flows(5), wait=True)
+    assert not queue.offer(some_flows(5), wait_s=inf)
     assert dropped(queue) == {reason: 15}
     # What is queued stays: the collector may come back.
     assert queue.counters().queued.records == 1
     queue.set_away(None)
-    assert not queue.offer(some_flows(1), wait=False)
+    assert not queue.offer(some_flows(1), wait_s=0)
     assert dropped(queue) == {reason: 15, DropReason.QUEUE_FULL: 1}
 
 
@@ -142,7 +143,7 @@ def test_close_lets_everyone_go() -> None:
     queue.close()
     offering.join(TIMEOUT_S)
     assert offering.accepted is False
-    assert not queue.offer(some_flows(5), wait=True)
+    assert not queue.offer(some_flows(5), wait_s=inf)
     assert dropped(queue) == {DropReason.SHUTDOWN: 16}
     assert queue.head(TIMEOUT_S) is None
     assert balanced(queue)
@@ -151,7 +152,7 @@ def test_close_lets_everyone_go() -> None:
 def test_close_leaves_the_batch_that_is_being_sent() -> None:
     queue = BatchQueue(1 << 20)
     for count in (1, 2, 4):
-        queue.offer(some_flows(count), wait=False)
+        queue.offer(some_flows(count), wait_s=0)
     queue.head(0)
     queue.close()
     assert dropped(queue) == {DropReason.SHUTDOWN: 6}
@@ -163,7 +164,7 @@ def test_close_leaves_the_batch_that_is_being_sent() -> None:
 
 def test_close_after_the_sender_died() -> None:
     queue = BatchQueue(1 << 20)
-    queue.offer(some_flows(3), wait=False)
+    queue.offer(some_flows(3), wait_s=0)
     queue.head(0)
     queue.close(taken_too=True)
     assert dropped(queue) == {DropReason.SHUTDOWN: 3}
@@ -172,17 +173,17 @@ def test_close_after_the_sender_died() -> None:
 
 def test_abandon_says_why() -> None:
     queue = BatchQueue(1 << 20)
-    queue.offer(some_flows(3), wait=False)
+    queue.offer(some_flows(3), wait_s=0)
     queue.set_away(DropReason.UNRESOLVED)
     queue.abandon()
     assert dropped(queue) == {DropReason.UNRESOLVED: 3}
-    assert queue.offer(some_flows(1), wait=False)
+    assert queue.offer(some_flows(1), wait_s=0)
 
 
 def test_wait_empty() -> None:
     queue = BatchQueue(1 << 20)
     assert queue.wait_empty(0)
-    queue.offer(some_flows(1), wait=False)
+    queue.offer(some_flows(1), wait_s=0)
     assert not queue.wait_empty(0)
     assert not queue.wait_empty(-1)
     queue.head(0)

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 
 import numpy as np
 import pytest
@@ -104,7 +105,7 @@ def test_from_start_to_stop() -> None:
         process = process_to(listening.getsockname()[1])
         process.start()
         for flows in (IPV4_FLOWS, IPV6_FLOWS):
-            assert process.offer(batch_of(*flows), wait=True)
+            assert process.offer(batch_of(*flows), wait_s=inf)
         assert process.drain(TIMEOUT_S)
         process.stop()
         reader = Reader().read_all(messages_of(listening))
@@ -138,7 +139,7 @@ def test_settings_of_the_collector_win() -> None:
             max_message_size=600,
         )
         process = ExportingProcess(collector, Export(), domain=9)
-        process.offer(some_flows(100), wait=False)
+        process.offer(some_flows(100), wait_s=0)
         process.turn(0)
         messages = messages_of(listening)
         process.stop()
@@ -177,7 +178,7 @@ def test_our_own_datagrams_can_be_told() -> None:
 def test_message_size_from_the_path() -> None:
     with receiver() as listening:
         process = process_to(listening.getsockname()[1], export=Export(max_message_size=0))
-        process.offer(some_flows(100), wait=False)
+        process.offer(some_flows(100), wait_s=0)
         process.turn(0)
         longest = max(map(len, messages_of(listening)))
         assert 8972 - 84 < longest <= 8972
@@ -206,8 +207,8 @@ class TestUnresolvable:
             4739, host="collector.invalid", clock=clock, resolver=names, queue_size=SMALL_QUEUE
         )
         process.turn(0)
-        assert process.offer(some_flows(3), wait=True)
-        assert not process.offer(some_flows(2), wait=True)
+        assert process.offer(some_flows(3), wait_s=inf)
+        assert not process.offer(some_flows(2), wait_s=inf)
         assert dropped(process) == {DropReason.UNRESOLVED: 2}
         with receiver() as listening:
             # The name appears.
@@ -223,7 +224,7 @@ class TestUnresolvable:
         names = Names()
         process = process_to(4739, host="collector.invalid", resolver=names)
         process.start()
-        process.offer(some_flows(3), wait=True)
+        process.offer(some_flows(3), wait_s=inf)
         assert not process.drain(TIMEOUT_S)
         process.stop()
         assert dropped(process) == {DropReason.UNRESOLVED: 3}
@@ -251,15 +252,15 @@ def test_a_name_that_moves_is_followed() -> None:
     with receiver() as old, receiver() as new:
         names = Names(old.getsockname()[1])
         process = process_to(4739, host="collector.test", clock=clock, resolver=names)
-        process.offer(some_flows(1), wait=False)
+        process.offer(some_flows(1), wait_s=0)
         process.turn(0)
         names.addresses = [Address(socket.AF_INET, new.getsockname())]
         clock.advance(299)
-        process.offer(some_flows(2), wait=False)
+        process.offer(some_flows(2), wait_s=0)
         process.turn(0)
         assert len(Reader().read_all(messages_of(old)).flows()) == 2 * 3
         clock.advance(2)
-        process.offer(some_flows(4), wait=False)
+        process.offer(some_flows(4), wait_s=0)
         process.turn(0)
         reader = Reader().read_all(messages_of(new))
         assert len(reader.flows()) == 2 * 4
@@ -268,7 +269,7 @@ def test_a_name_that_moves_is_followed() -> None:
         # The name servers fail: we stay where we are, and ask again later.
         names.addresses = []
         clock.advance(301)
-        process.offer(some_flows(1), wait=False)
+        process.offer(some_flows(1), wait_s=0)
         process.turn(0)
         assert len(messages_of(new)) > 0
         assert names.calls == 3
@@ -320,7 +321,7 @@ def test_no_way_to_the_collector() -> None:
     process = process_to(4739, host="collector.test", resolver=names, queue_size=SMALL_QUEUE)
     process.start()
     for _ in range(3):
-        process.offer(some_flows(3), wait=True)
+        process.offer(some_flows(3), wait_s=inf)
     assert not process.drain(TIMEOUT_S)
     process.stop()
     assert dropped(process) == {DropReason.SEND_ERROR: 9}
@@ -334,7 +335,7 @@ def test_refused_all_the_way() -> None:
     process = process_to(port)
     process.start()
     for _ in range(50):
-        assert process.offer(some_flows(100), wait=True)
+        assert process.offer(some_flows(100), wait_s=inf)
     assert process.drain(TIMEOUT_S)
     process.stop()
     assert process.counters().sent.records == 5000
@@ -346,17 +347,17 @@ def test_late_collector() -> None:
     with receiver() as listening:
         address = listening.getsockname()
     process = process_to(address[1])
-    process.offer(some_flows(10), wait=False)
+    process.offer(some_flows(10), wait_s=0)
     process.turn(0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(address)
-        # The first call still finds a refusal; that the second one does not shows that somebody listens.
+        # The refusal is known before the first call; that this one is not refused shows that somebody listens.
         for _ in range(5):
-            process.offer(some_flows(10), wait=False)
+            process.offer(some_flows(10), wait_s=0)
             process.turn(0)
         messages = messages_of(listening)
         at = next(number for number, message in enumerate(messages) if message[16:18] == b"\0\x02")
-        assert len(Reader().read_all(messages[at:]).flows()) == 3 * 20
+        assert len(Reader().read_all(messages[at:]).flows()) == 4 * 20
     process.stop()
 
 
@@ -366,7 +367,7 @@ def test_collector_with_a_small_buffer_loses_nothing() -> None:
         process = process_to(port)
         process.start()
         for _ in range(20):
-            assert process.offer(some_flows(2000), wait=True)
+            assert process.offer(some_flows(2000), wait_s=inf)
         assert process.drain(TIMEOUT_S)
         process.stop()
     assert process.counters().messages == len(found) > 5000
@@ -383,7 +384,7 @@ def test_one_that_is_away_disturbs_nobody() -> None:
             process.start()
         for _ in range(10):
             for process in processes:
-                process.offer(some_flows(3), wait=True)
+                process.offer(some_flows(3), wait_s=inf)
         assert processes[0].drain(TIMEOUT_S)
         assert not processes[1].drain(TIMEOUT_S)
         for process in processes:
@@ -395,23 +396,23 @@ def test_one_that_is_away_disturbs_nobody() -> None:
 
 def test_full_queue_drops_live() -> None:
     process = process_to(4739, queue_size=SMALL_QUEUE)
-    assert [process.offer(some_flows(2), wait=False) for _ in range(4)] == [True, True, False, False]
+    assert [process.offer(some_flows(2), wait_s=0) for _ in range(4)] == [True, True, False, False]
     assert dropped(process) == {DropReason.QUEUE_FULL: 4}
     process.stop()
 
 
 def test_stop_drops_what_is_queued() -> None:
     process = process_to(4739)
-    process.offer(some_flows(5), wait=False)
+    process.offer(some_flows(5), wait_s=0)
     process.stop()
     process.stop()
-    assert not process.offer(some_flows(1), wait=True)
+    assert not process.offer(some_flows(1), wait_s=inf)
     assert dropped(process) == {DropReason.SHUTDOWN: 6}
 
 
 def test_drain_that_takes_too_long() -> None:
     process = process_to(4739)  # never started
-    process.offer(some_flows(5), wait=False)
+    process.offer(some_flows(5), wait_s=0)
     assert not process.drain(0)
     assert dropped(process) == {}
     process.stop()
@@ -424,8 +425,8 @@ def test_nobody_waits_for_a_thread_that_died() -> None:
     with receiver() as listening:
         process = process_to(listening.getsockname()[1], queue_size=SMALL_QUEUE)
         process.start()
-        process.offer(impossible, wait=True)
-        assert not process.offer(some_flows(3), wait=True) or not process.offer(some_flows(3), wait=True)
+        process.offer(impossible, wait_s=inf)
+        assert not process.offer(some_flows(3), wait_s=inf) or not process.offer(some_flows(3), wait_s=inf)
         assert not process.drain(TIMEOUT_S) or process.counters().queued == NOTHING
         process.stop()
     assert process.counters().imbalance == NOTHING
@@ -437,7 +438,7 @@ def test_books_balance_all_the_time() -> None:
         process = process_to(port, queue_size=1 << 20)
         process.start()
         for _ in range(200):
-            process.offer(some_flows(100), wait=False)
+            process.offer(some_flows(100), wait_s=0)
             assert process.counters().imbalance == NOTHING
         process.drain(TIMEOUT_S)
         process.stop()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from spanflow.config.schema import Settings
-from spanflow.meter import InputProblem, Meter
+from spanflow.file_meter import FileMeter, InputProblem
 from spanflow.metering_counters import MeteringCounters
 from spanflow.record import RECORD
 
@@ -60,7 +60,7 @@ def settings_of(
 
 def meter(paths: Sequence[str | Path], **options: Any) -> Outcome:
     """Meter files to their end; every batch is of one IP version, and all sums balance."""
-    meter = Meter(settings_of(**options), [str(path) for path in paths])
+    meter = FileMeter(settings_of(**options), [str(path) for path in paths])
     meter.start()
     batches = []
     for batch in meter.batches():

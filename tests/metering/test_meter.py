@@ -16,7 +16,7 @@ from golden import load
 from metering.native import SECOND, meter, rows, settings_of
 from spanflow import _core
 from spanflow.errors import ConfigError
-from spanflow.meter import Meter
+from spanflow.file_meter import FileMeter
 from spanflow.record import DIRECTION, RECORD, EndDetail
 
 
@@ -53,7 +53,7 @@ def test_the_layout_is_that_of_the_native_struct() -> None:
 
 def test_a_batch_outlives_its_meter() -> None:
     golden = load("fin_close")
-    native = Meter(settings_of(**golden.settings), [str(golden.capture)])
+    native = FileMeter(settings_of(**golden.settings), [str(golden.capture)])
     native.start()
     (batch,) = [batch for batch in native.batches() if batch is not None]
     before = batch.tobytes()
@@ -86,7 +86,7 @@ def test_memory_stays_within_what_was_configured(tmp_path: Path) -> None:
     path = tmp_path / "million.pcap"
     write_flood(path, 1_000_000)
     bound = 64 << 20
-    native = Meter(settings_of(memory=bound), [str(path)])
+    native = FileMeter(settings_of(memory=bound), [str(path)])
     gc.collect()
     before = resident_octets()
     native.start()
@@ -103,7 +103,7 @@ def test_back_pressure_loses_nothing(tmp_path: Path) -> None:
     """Whoever takes nothing makes the reader wait; all of it is there afterwards."""
     path = tmp_path / "flood.pcap"
     write_flood(path, 400_000, gap_ns=1_000_000)
-    native = Meter(settings_of(), [str(path)])
+    native = FileMeter(settings_of(), [str(path)])
     native.start()
     batches = native.batches()
     first = next(batch for batch in batches if batch is not None)
@@ -115,7 +115,7 @@ def test_back_pressure_loses_nothing(tmp_path: Path) -> None:
 def test_stop_in_the_middle_flushes(tmp_path: Path) -> None:
     path = tmp_path / "flood.pcap"
     write_flood(path, 500_000, gap_ns=1_000_000)
-    native = Meter(settings_of(), [str(path)])
+    native = FileMeter(settings_of(), [str(path)])
     native.start()
     records = 0
     for batch in native.batches():
@@ -128,15 +128,15 @@ def test_stop_in_the_middle_flushes(tmp_path: Path) -> None:
 
 def test_a_cache_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"cache\.max_flows"):
-        Meter(settings_of(max_flows=4, workers=8), ["-"])
+        FileMeter(settings_of(max_flows=4, workers=8), ["-"])
 
 
 def test_a_cache_larger_than_the_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would end the process when it fills; now it costs one line."""
     monkeypatch.setattr("os.sysconf", lambda name: 4096 if name == "SC_PAGE_SIZE" else 1000)
     with pytest.raises(ConfigError, match="more than this machine has"):
-        Meter(settings_of(max_flows=100_000), ["-"])
-    Meter(settings_of(max_flows=10_000), ["-"])
+        FileMeter(settings_of(max_flows=100_000), ["-"])
+    FileMeter(settings_of(max_flows=10_000), ["-"])
 
 
 def test_chunks_do_not_matter(tmp_path: Path) -> None:

@@ -3,9 +3,17 @@
 
 #include <pcap/pcap.h>
 
+#include <string_view>
 #include <utility>
 
 namespace spanflow {
+
+std::string libpcap_version() {
+  const std::string text = pcap_lib_version();  // "libpcap version 1.10.3 (with TPACKET_V3)"
+  constexpr std::string_view kBefore = "libpcap version ";
+  const auto begin = text.starts_with(kBefore) ? kBefore.size() : 0;
+  return text.substr(begin, text.find(' ', begin) - begin);
+}
 
 struct PacketFilter::Program {
   std::uint16_t link_type = 0;

@@ -13,6 +13,9 @@ struct bpf_program;
 
 namespace spanflow {
 
+// Such as 1.10.3.
+[[nodiscard]] std::string libpcap_version();
+
 // Owner: one thread. An expression in the language of pcap-filter(7), compiled once for each link type that is met.
 class PacketFilter {
  public:

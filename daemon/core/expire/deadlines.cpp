@@ -20,7 +20,7 @@ void DeadlineWheel::clear() noexcept {
 }
 
 void DeadlineWheel::start(std::int64_t clock_ns) noexcept {
-  tick_ = clock_ns >> kSlotShift;
+  tick_ = tick_of(clock_ns);
   started_ = true;
 }
 
@@ -30,7 +30,7 @@ void DeadlineWheel::mark(std::int64_t tick) noexcept {
 }
 
 void DeadlineWheel::insert(std::uint32_t flow, std::int64_t deadline_ns) noexcept {
-  const auto tick = std::clamp(deadline_ns >> kSlotShift, tick_, tick_ + std::int64_t{kSlots} - 1);
+  const auto tick = std::clamp(tick_of(deadline_ns), tick_, tick_ + std::int64_t{kSlots} - 1);
   const auto first = head(tick);
   const auto last = links_[first].previous;
   links_[flow] = Link{.next = first, .previous = last};
@@ -46,7 +46,7 @@ void DeadlineWheel::remove(std::uint32_t flow) noexcept {
 }
 
 std::size_t DeadlineWheel::take_due(std::int64_t clock_ns, std::span<std::uint32_t> flows) noexcept {
-  const auto target = clock_ns >> kSlotShift;
+  const auto target = tick_of(clock_ns);
   // After a jump of more than one turn every slot is due once, whatever its number.
   tick_ = std::max(tick_, target - std::int64_t{kSlots});
   std::size_t taken = 0;
@@ -83,7 +83,7 @@ DeadlineWheel::Next DeadlineWheel::next() noexcept {
   for (auto tick = next_marked(tick_); tick >= 0 && tick < tick_ + kSlots; tick = next_marked(tick)) {
     const auto first = head(tick);
     if (links_[first].next != first) {
-      return Next{.flow = links_[first].next, .slot_end_ns = (tick + 1) << kSlotShift};
+      return Next{.flow = links_[first].next, .slot_end_ns = ((tick + 1) << kSlotShift) + shift_ns_};
     }
     const auto slot = static_cast<std::uint32_t>(tick & (kSlots - 1));
     marks_[slot / 64] &= ~(std::uint64_t{1} << (slot % 64));

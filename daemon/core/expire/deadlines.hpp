@@ -25,11 +25,14 @@ class DeadlineWheel {
   void start(std::int64_t clock_ns) noexcept;
   [[nodiscard]] bool started() const noexcept { return started_; }
 
+  // The clock has made a step (NTP, a resumed machine): every Flow keeps the time that it had left.
+  void step_clock(std::int64_t step_ns) noexcept { shift_ns_ += step_ns; }
+
   void insert(std::uint32_t flow, std::int64_t deadline_ns) noexcept;
   void remove(std::uint32_t flow) noexcept;
 
   // Is there a slot that ended before `clock_ns` and has not been taken?
-  [[nodiscard]] bool behind(std::int64_t clock_ns) const noexcept { return (clock_ns >> kSlotShift) > tick_; }
+  [[nodiscard]] bool behind(std::int64_t clock_ns) const noexcept { return tick_of(clock_ns) > tick_; }
 
   // Takes up to `flows.size()` Flows out of slots that ended before `clock_ns`. 0: none is left, and the wheel stands
   // at `clock_ns`. Each that was taken is to be inserted again, with a deadline not before `clock_ns`, or forgotten.
@@ -51,6 +54,9 @@ class DeadlineWheel {
     std::uint32_t previous;
   };
 
+  [[nodiscard]] std::int64_t tick_of(std::int64_t time_ns) const noexcept {
+    return (time_ns - shift_ns_) >> kSlotShift;
+  }
   [[nodiscard]] std::uint32_t head(std::int64_t tick) const noexcept {
     return flows_ + static_cast<std::uint32_t>(tick & (kSlots - 1));
   }
@@ -61,6 +67,7 @@ class DeadlineWheel {
   Region<Link> links_;                              // of the Flows, then the heads of the slots (rings)
   std::array<std::uint64_t, kSlots / 64> marks_{};  // slots that may hold a Flow
   std::int64_t tick_ = 0;
+  std::int64_t shift_ns_ = 0;  // all steps of the clock: the wheel itself turns evenly
   bool started_ = false;
 };
 

@@ -9,7 +9,8 @@
 namespace spanflow {
 namespace {
 
-void write_direction(DirectionRecord& record, const HotFlow& flow, const ColdFlow& cold, std::size_t index) {
+void write_direction(DirectionRecord& record, const HotFlow& flow, const ColdFlow& cold, std::size_t index,
+                     std::uint32_t first_interface) {
   const auto& state = flow.directions[index];
   if (state.packets == 0) {
     record = DirectionRecord{};
@@ -26,7 +27,7 @@ void write_direction(DirectionRecord& record, const HotFlow& flow, const ColdFlo
   record.gap_max_ns = state.gap_max_ns;
   record.size_min = smallest_size(state, cold.rare[index]);
   record.size_max = largest_size(state, cold.rare[index]);
-  record.ingress_interface = cold.interface[index] + 1U;
+  record.ingress_interface = first_interface + cold.interface[index];
   record.source_mac_address = cold.source_mac[index];
   record.destination_mac_address = cold.destination_mac[index];
   record.vlan_id = cold.vlan_id[index];
@@ -67,8 +68,8 @@ void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail de
   record.destination_address = forward == 0 ? key.high : key.low;
   record.source_transport_port = forward == 0 ? key.low_port() : key.high_port();
   record.destination_transport_port = forward == 0 ? key.high_port() : key.low_port();
-  write_direction(record.forward, flow, cold, forward);
-  write_direction(record.reverse, flow, cold, 1 - forward);
+  write_direction(record.forward, flow, cold, forward, first_interface_);
+  write_direction(record.reverse, flow, cold, 1 - forward, first_interface_);
   record.flow_id = flow_id(key, cold.flow_first_ns);
   record.flow_start_ns = cold.flow_first_ns;
   const auto& [low, high] = flow.directions;

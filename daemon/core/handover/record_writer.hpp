@@ -25,6 +25,10 @@ class RecordWriter {
   // Hands over what is in partly filled batches.
   void flush();
 
+  // ingressInterface of what is written from now on: this, plus the number of the frame's capture port.
+  void set_first_interface(std::uint32_t index) noexcept { first_interface_ = index; }
+  void set_when_full(BatchQueue::WhenFull when_full) noexcept { when_full_ = when_full; }
+
  private:
   void hand_over(std::unique_ptr<Batch>& batch);
 
@@ -32,6 +36,7 @@ class RecordWriter {
   BatchQueue& queue_;
   BatchQueue::WhenFull when_full_;
   std::uint8_t worker_;
+  std::uint32_t first_interface_ = 1;  // files: their interfaces are numbered from 0
   Counters& counters_;
   std::unique_ptr<Batch> ipv4_;
   std::unique_ptr<Batch> ipv6_;

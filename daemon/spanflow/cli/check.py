@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from spanflow.errors import ExitCode
 
@@ -13,7 +14,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "check",
         help="check a configuration file",
-        description="Check a configuration file: every error with its line; exit code 78 if any.",
+        description="Check a configuration file, and the environment variables that set something: every"
+        " error with its place; exit code 78 if any.",
     )
     parser.add_argument("file", metavar="FILE", help="the YAML file")
     parser.add_argument(
@@ -34,12 +36,17 @@ def run(arguments: argparse.Namespace) -> int:
     from spanflow.config.render import to_yaml
     from spanflow.config.wording import shown
 
-    settings = load(arguments.file, arguments.overrides)
-    count = len(settings.collectors)
-    collectors = "1 collector" if count == 1 else f"{count} collectors"
+    # With the variables: a unit file checks what the daemon is about to read.
+    settings = load(arguments.file, arguments.overrides, environment=os.environ)
+    interfaces = _count(sum(each.enabled for each in settings.interfaces), "interface")
+    collectors = _count(len(settings.collectors), "collector")
     # With --dump the line is a comment, so that the output is a configuration file.
     mark = "# " if arguments.dump else ""
-    print(f"{mark}{shown(arguments.file, 300)}: ok, {collectors}")
+    print(f"{mark}{shown(arguments.file, 300)}: ok, {interfaces}, {collectors}")
     if arguments.dump:
         print(to_yaml(settings), end="")
     return int(ExitCode.OK)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,8 @@ from spanflow.errors import ExitCode
 if TYPE_CHECKING:
     from spanflow.config.schema import Settings
     from spanflow.exporting.process import ExportingProcess
-    from spanflow.meter import Batch, InputProblem
+    from spanflow.file_meter import InputProblem
+    from spanflow.meter import Batch
 
 
 _KILLED_BY = 128
@@ -60,9 +62,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     # Late: numpy takes longer to load than the rest of the start.
     from spanflow.cli.metering_summary import Summary
-    from spanflow.meter import Meter
+    from spanflow.file_meter import FileMeter
 
-    meter = Meter(settings, arguments.files)
+    meter = FileMeter(settings, arguments.files)
     exporters = _start_exporters(settings)
     summary = Summary(meter, exporters)
     try:
@@ -76,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
                         meter.stop()
                     if batch is not None:
                         for exporter in exporters:
-                            exporter.offer(batch, wait=True)
+                            exporter.offer(batch, wait_s=math.inf)
                         if show:
                             show(batch)
                     progress.update()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from spanflow.cli.tables import human
 
 if TYPE_CHECKING:
-    from spanflow.meter import Meter
+    from spanflow.file_meter import FileMeter
 
 _INTERVAL_SECONDS = 0.1
 _BAR_WIDTH = 30
@@ -24,7 +24,7 @@ _CLEAR_LINE = "\r\x1b[K"
 class Progress:
     """While entered, update() redraws one line on standard error, ten times a second at most."""
 
-    def __init__(self, meter: Meter, files: Sequence[str], *, shown: bool) -> None:
+    def __init__(self, meter: FileMeter, files: Sequence[str], *, shown: bool) -> None:
         self._meter = meter
         self._shown = shown
         self._total = _total_octets(files)

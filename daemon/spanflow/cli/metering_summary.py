@@ -12,7 +12,7 @@ from spanflow.cli.tables import Fact, Style, human, summary_lines
 
 if TYPE_CHECKING:
     from spanflow.exporting.process import ExportingProcess
-    from spanflow.meter import Meter
+    from spanflow.file_meter import FileMeter
     from spanflow.metering_counters import MeteringCounters
 
 _END_REASONS = {
@@ -29,7 +29,7 @@ _END_REASONS = {
 class Summary:
     """Takes the time from its making on."""
 
-    def __init__(self, meter: Meter, exporters: Sequence[ExportingProcess]) -> None:
+    def __init__(self, meter: FileMeter, exporters: Sequence[ExportingProcess]) -> None:
         self._meter = meter
         self._exporters = exporters
         self._started = time.monotonic()

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, TypeVar, cast
 
 from spanflow.config.values import Kind, OrNone
 
@@ -14,7 +14,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is known of one setting apart from its value. example: a value as YAML, not the default."""
+    """What is known of one setting apart from its value.
+
+    default: dataclasses.MISSING for one that must be given. example: a value as YAML, not the default.
+    """
 
     key: str
     attribute: str
@@ -26,8 +29,21 @@ class Setting:
     @property
     def default_text(self) -> str:
         """The default as YAML; empty when there is nothing to show."""
-        absent = self.default == "" or (self.default is None and not isinstance(self.kind, OrNone))
+        absent = self.default in ("", MISSING) or (self.default is None and not isinstance(self.kind, OrNone))
         return "" if absent else self.kind.render(self.default)
+
+    @property
+    def facts(self) -> str:
+        """Type, range and default: `duration: 1ms to 7d, or 0 (off); default 60s`."""
+        allowed = self.kind.range_text()
+        kind = self.kind.type_text()
+        default = f"; default {self.default_text}" if self.default_text else ""
+        return (f"{kind}: {allowed}" if allowed else kind) + default
+
+    @property
+    def summary(self) -> str:
+        """Description and facts as sentences of one paragraph."""
+        return f"{self.description} {self.facts[:1].upper()}{self.facts[1:]}."
 
 
 def setting(kind: Kind[T], default: T, description: str, *, example: str) -> T:
@@ -39,6 +55,12 @@ def option(kind: Kind[T], description: str, *, example: str, key: str = "") -> T
     """Declare a field that is None until the user sets it. key: its name in YAML, if not the attribute's."""
     metadata = {"kind": kind, "description": description, "example": example, "key": key}
     return field(default=None, metadata=metadata)
+
+
+def required(kind: Kind[T], description: str, *, example: str) -> T:
+    """Declare a field that the user must set."""
+    # The type of a field is what its value will be, as with `field` itself.
+    return cast(T, field(metadata={"kind": kind, "description": description, "example": example}))
 
 
 def settings_of(cls: type[Any]) -> Mapping[str, Setting]:

@@ -37,6 +37,7 @@ _ADVICE = (
     ),
     ("could not find expected ':'", "write `key: value`"),
     ("expected ',' or", "close the bracket, or put a comma between the items"),
+    ("expected node content", "quote a value that begins with [ or { and is no list or mapping"),
     ("undefined alias", "define it before with &, or quote a value that begins with *"),
     ("nesting depth", "no setting needs that"),
     ("", "look at indentation, quotes and brackets"),

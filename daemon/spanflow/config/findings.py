@@ -16,10 +16,11 @@ _EXCERPT_WIDTH = 100
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value was written: a position in a file, or an argument of the command line.
+    """Where a value was written: in a file, in the environment, or on the command line.
 
-    label: `probe.yaml:3:5` or `--set cache.key=vlan`. excerpt: the source line and the caret line, if any.
-    key: the full key that the label names already. rank: sorts places as a person reads them.
+    label: `probe.yaml:3:5`, `--set cache.key=vlan` or the name of a variable. excerpt: the source line and
+    the caret line, if any. key: the full key that the label names already. rank: sorts places as a person
+    reads them.
     """
 
     label: str
@@ -77,6 +78,11 @@ def _width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
+def variable(name: str, position: int, word: str = "") -> Place:
+    """The place of an environment variable, or of one word in it; variables come after the file."""
+    return Place(f"{name} {shown(word, 80)}" if word else shown(name, 80), rank=(1, position))
+
+
 def argument(option: str, value: str, position: int, key: str = "") -> Place:
-    """The place of an argument such as `--set cache.key=vlan`; arguments come after the file."""
-    return Place(f"{option} {shown(value, 80)}", key=key, rank=(1, position))
+    """The place of an argument such as `--set cache.key=vlan`; arguments come last."""
+    return Place(f"{option} {shown(value, 80)}", key=key, rank=(2, position))

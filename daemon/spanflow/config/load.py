@@ -1,35 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings from a file and from the command line; every error at once, each where it was written."""
+"""Settings from a file, variables and the command line; every error at once, each where it was written."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from spanflow.config.arguments import bind_collector, bind_override
-from spanflow.config.bind import Binder, Given
+from spanflow.config.arguments import bind_collector, bind_interface, bind_override
+from spanflow.config.bind import Binder
 from spanflow.config.document import LARGEST_FILE, compose, decode
-from spanflow.config.findings import Findings
-from spanflow.config.schema import MOST_COLLECTORS, Settings, sections
+from spanflow.config.environment import bind_environment
+from spanflow.config.findings import Findings, Place, argument
+from spanflow.config.given import Given
+from spanflow.config.schema import MOST_COLLECTORS, MOST_INTERFACES, Settings, sections
 from spanflow.config.wording import quoted, shown
 from spanflow.errors import ConfigError, ExitCode
 
 
-def load(path: str | Path | None, overrides: Sequence[str] = (), collectors: Sequence[str] = ()) -> Settings:
-    """The settings of a YAML file (None: the defaults), changed by `KEY=VALUE` overrides.
+def load(
+    path: str | Path | None,
+    overrides: Sequence[str] = (),
+    collectors: Sequence[str] = (),
+    interfaces: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings of a YAML file (None: the defaults), changed by variables, then by `KEY=VALUE` overrides.
 
-    collectors: URLs in addition to the collectors that file and overrides name.
+    collectors, interfaces: URLs and names in addition to those that file, variables and overrides name.
+    environment: variables such as os.environ; None has none.
     Raises ConfigError with every finding; for a file that cannot be read its exit code is 66, 74 or 77.
     """
     findings, given = Findings(), Given()
     if path is not None:
         _bind_file(Path(path), findings, given)
+    bind_environment(environment or {}, findings, given)
     for position, text in enumerate(overrides):
         bind_override(text, position, findings, given)
     for position, url in enumerate(collectors, len(overrides)):
-        bind_collector(url, position, findings, given)
+        bind_collector(url, argument("--collector", url, position), findings, given)
+    for position, name in enumerate(interfaces, len(overrides) + len(collectors)):
+        bind_interface(name, argument("-i", name, position), findings, given)
     _check_together(findings, given)
     findings.raise_if_any()
     return _build(given)
@@ -67,20 +79,36 @@ def _unreadable(name: str, error: OSError | ValueError) -> ConfigError:
 
 def _check_together(findings: Findings, given: Given) -> None:
     """What is right by itself but not beside the rest."""
-    if len(given.collectors) > MOST_COLLECTORS:
-        place, _ = given.collectors[MOST_COLLECTORS]
-        findings.add(place, "collectors", f"more than {MOST_COLLECTORS} collectors; remove some")
-    names: set[str] = set()
-    for place, collector in given.collectors:
-        if collector.name in names:
-            problem = f"a second collector has the name {quoted(collector.name)}; give it another with name="
-            findings.add(place, "collectors", problem)
-        names.add(collector.name)
+    for key, named, most in (
+        ("interfaces", [(place, each.name) for place, each in given.interfaces], MOST_INTERFACES),
+        ("collectors", [(place, each.name) for place, each in given.collectors], MOST_COLLECTORS),
+    ):
+        if len(named) > most:
+            findings.add(named[most][0], key, f"more than {most} {key}; remove some")
+        advice = "remove one" if key == "interfaces" else "give it another with name="
+        for where, name in _repeated(named):
+            findings.add(where, key, f"a second {key[:-1]} has the name {quoted(name)}; {advice}")
     settings = _build(given)
-    workers, flows = settings.capture.workers, settings.cache.max_flows
-    if settings.cache.memory is None and flows < workers:
-        place = given.places.get("cache.max_flows") or given.places["capture.workers"]
+    flows, workers = settings.cache.max_flows, _workers(settings)
+    # The default is enough for any number of workers, so that there is a place to name.
+    place = given.places.get("cache.max_flows")
+    if place is not None and settings.cache.memory is None and flows < workers:
         findings.add(place, "cache.max_flows", f"{flows} flows do not do for {workers} workers; raise it")
+
+
+def _repeated(named: Iterable[tuple[Place, str]]) -> Iterator[tuple[Place, str]]:
+    """Every name that was there before."""
+    names: set[str] = set()
+    for place, name in named:
+        if name in names:
+            yield place, name
+        names.add(name)
+
+
+def _workers(settings: Settings) -> int:
+    """How many workers share the cache: those of all enabled interfaces, or those that read files."""
+    live = [each.effective(settings.capture).workers for each in settings.interfaces if each.enabled]
+    return max(sum(live), settings.capture.workers)
 
 
 def _build(given: Given) -> Settings:
@@ -92,4 +120,8 @@ def _build(given: Given) -> Settings:
             key.removeprefix(prefix): value for key, value in given.values.items() if key.startswith(prefix)
         }
         built[part.key] = part.cls(**{part.settings[key].attribute: value for key, value in own.items()})
-    return Settings(**built, collectors=tuple(collector for _, collector in given.collectors))
+    return Settings(
+        **built,
+        interfaces=tuple(interface for _, interface in given.interfaces),
+        collectors=tuple(collector for _, collector in given.collectors),
+    )

@@ -36,6 +36,14 @@ SIZE_UNITS: dict[str, int] = {
     "TiB": 2**40,
 }
 
+MILLISECOND = DURATION_UNITS["ms"]
+SECOND = DURATION_UNITS["s"]
+HOUR = DURATION_UNITS["h"]
+DAY = DURATION_UNITS["d"]
+MIB = SIZE_UNITS["MiB"]
+GIB = SIZE_UNITS["GiB"]
+TIB = SIZE_UNITS["TiB"]
+
 # No range of ours needs so many characters; it also keeps int() away from very long strings of digits.
 _LONGEST_NUMBER = 40
 

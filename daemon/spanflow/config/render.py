@@ -7,25 +7,33 @@ import json
 from typing import Any
 
 from spanflow.config.declare import settings_of
-from spanflow.config.schema import Settings, sections
+from spanflow.config.schema import Collector, Interface, Settings, root_keys
 from spanflow.config.values import OrNone
 
 
 def to_yaml(settings: Settings) -> str:
-    """Every setting with its value, and of each collector the options that it has."""
+    """Every setting with its value, and of each interface and collector the options that it has."""
     lines = []
-    for part in sections().values():
-        lines.append(f"{part.key}:")
-        lines += [f"  {key}: {text}" for key, text in _rendered(getattr(settings, part.key))]
-    lines.append("collectors:" if settings.collectors else "collectors: []")
-    for collector in settings.collectors:
-        lines.append(f"  - url: {json.dumps(collector.url)}")
-        lines += [f"    {key}: {text}" for key, text in _rendered(collector)]
+    for key in root_keys():
+        value = getattr(settings, key)
+        if isinstance(value, tuple):
+            lines.append(f"{key}:" if value else f"{key}: []")
+            lines += [line for item in value for line in _item(item)]
+        else:
+            lines.append(f"{key}:")
+            lines += [f"  {name}: {text}" for name, text in _rendered(value)]
     return "\n".join(lines) + "\n"
 
 
+def _item(item: Interface | Collector) -> list[str]:
+    """The lines of one interface or collector."""
+    url = [("url", json.dumps(item.url))] if isinstance(item, Collector) else []
+    first, *rest = [f"{name}: {text}" for name, text in [*url, *_rendered(item)]]
+    return [f"  - {first}", *(f"    {line}" for line in rest)]
+
+
 def _rendered(values: Any) -> list[tuple[str, str]]:
-    """Key and YAML text of each setting of a section or a collector, without the options that it lacks."""
+    """Key and YAML text of each setting of a section or an item, without the options that it lacks."""
     found = []
     for key, declared in settings_of(type(values)).items():
         value = getattr(values, declared.attribute)

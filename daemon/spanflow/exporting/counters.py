@@ -81,6 +81,8 @@ class DeliveryCounters:
     """Times that the collector's host said: nobody listens at this port."""
     template_sends: int = 0
     """Times that all Templates were sent."""
+    last_template_ns: int = 0
+    """When that was last, in ns since the Unix epoch; 0: never."""
     resolutions: int = 0
     """Times that the collector's name was looked up."""
     last_error: str = ""
@@ -95,5 +97,6 @@ class ExporterCounters(QueueCounters):
     octets_sent: int
     refusals: int
     template_sends: int
+    last_template_ns: int
     resolutions: int
     last_error: str

@@ -81,6 +81,11 @@ class Delivery:
         if now >= self._options_due_ns:
             self._send_options()
 
+    def notice_refusals(self) -> None:
+        """Ask whether what was sent last was refused; the answer comes after the sending."""
+        self.transport.notice_refusals()
+        self._watch_refusals(sent=False)
+
     def deliver(self, batch: Array) -> dict[DropReason, Tally]:
         """Send a batch; what of it could not be sent, by reason. The rest was handed to the kernel."""
         losses: list[tuple[DropReason, Array]] = []
@@ -126,6 +131,7 @@ class Delivery:
         for message in self._session.template_messages(self._wall_seconds()):
             self._send_alone(message, data_records=0)
         self._counters.template_sends += 1
+        self._counters.last_template_ns = self._clock.wall_ns()
         self._messages_since_templates = 0
         self._templates_due_ns = self._clock.monotonic_ns() + self._refresh.template_ns
 
@@ -143,17 +149,17 @@ class Delivery:
         if sent in (Sent.NONE_FAILED, Sent.NONE_TOO_LARGE):
             self._counters.last_error = self.transport.last_error
             self.lost = sent is Sent.NONE_FAILED
-        self._watch_refusals()
+        self._watch_refusals(sent=True)
         return sent
 
-    def _watch_refusals(self) -> None:
+    def _watch_refusals(self, *, sent: bool) -> None:
         """A collector that listens again after it refused has forgotten the Templates: they are due now."""
         refused = self.transport.refusals - self._refusals_seen
         self._refusals_seen += refused
         self._counters.refusals += refused
-        if self._was_refused and not refused:
+        if sent and self._was_refused and not refused:
             self._templates_due_ns = self._options_due_ns = self._clock.monotonic_ns()
-        self._was_refused = bool(refused)
+        self._was_refused = bool(refused) or (self._was_refused and not sent)
 
     def _count(self, messages: int, octets: int, data_records: int) -> None:
         self._counters.messages += messages

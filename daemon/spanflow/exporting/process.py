@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 
 from spanflow.config.schema import Collector, Export
@@ -34,11 +35,19 @@ LAST_RETRY_NS = 60 * SECOND_NS
 _LOG_INTERVAL_NS = 60 * SECOND_NS
 _STOP_TIMEOUT_S = 5.0
 
+# The thread goes round at least so often, so that others see that it lives.
+_LONGEST_TURN_S = 1.0
+_STALLED_AFTER_NS = 30 * SECOND_NS
+# A refusal comes back within this time; later, what was sent since the last one has arrived somewhere.
+_REFUSAL_TRIP_NS = 2 * SECOND_NS
+
 
 class ExportingProcess:
     """Exports to one collector. `offer`, `drain`, `stop` and `counters` are for any thread.
 
     offline: records come from a file, as fast as they are taken, so what leaves is paced.
+    connected: called in the exporting thread with the 5-tuple of the datagrams of a new connection, before
+    the first of them is sent.
     """
 
     def __init__(
@@ -50,10 +59,12 @@ class ExportingProcess:
         offline: bool = False,
         clock: Clock | None = None,
         resolver: Resolver = resolve,
+        connected: Callable[[LocalFlow], None] = lambda flow: None,
     ) -> None:
         self.collector = collector
+        self.domain = domain
         self._settings = collector.effective(export)
-        self._domain = domain
+        self._connected = connected
         self._offline = offline
         self._clock = clock or SystemClock()
         self._resolver = resolver
@@ -67,6 +78,11 @@ class ExportingProcess:
         self._connect_due_ns = self._clock.monotonic_ns()
         self._resolved_ns = self._connect_due_ns
         self._refusals_at_resolution = 0
+        self._resolving = False
+        self._turned_ns = self._connect_due_ns
+        self._refusals_seen = 0
+        self._refused_ns: int | None = None
+        self._messages_when_refused = 0
         self._log_due_ns: dict[str, int] = {}
         self._thread = threading.Thread(target=self._run, name=f"export {collector.name}"[:15], daemon=True)
 
@@ -76,12 +92,13 @@ class ExportingProcess:
         """Begin to connect and to export."""
         self._thread.start()
 
-    def offer(self, batch: Array, wait: bool) -> bool:
+    def offer(self, batch: Array, wait_s: float = 0.0) -> bool:
         """Hand over a batch (dtype RECORD, one IP version, not changed any more); False if it was dropped.
 
-        wait: block while the queue is full; not while the collector is away, when it is dropped instead.
+        wait_s: how long to block while the queue is full; not while the collector is away, when it is dropped
+        at once.
         """
-        return self._queue.offer(batch, wait=wait)
+        return self._queue.offer(batch, wait_s=wait_s)
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until all that was offered is sent; False if the time was too short or something was lost.
@@ -116,16 +133,33 @@ class ExportingProcess:
         )
 
     def local_flow(self) -> LocalFlow | None:
-        """The 5-tuple of our datagrams, for a Metering Process to ignore; None while not connected."""
+        """The 5-tuple of our datagrams; None while not connected."""
         delivery = self._delivery
         return None if delivery is None else delivery.transport.flow
+
+    @property
+    def up(self) -> bool:
+        """Connected, and what was sent last was not refused."""
+        if self._delivery is None:
+            return False
+        return self._refused_ns is None or (
+            self._counters.messages > self._messages_when_refused
+            and self._clock.monotonic_ns() - self._refused_ns > _REFUSAL_TRIP_NS
+        )
+
+    @property
+    def stalled(self) -> bool:
+        """Started, and no progress for half a minute. Name servers may take their time."""
+        if not self._thread.is_alive():
+            return self._thread.ident is not None and not self._stopping.is_set()
+        return not self._resolving and self._clock.monotonic_ns() - self._turned_ns > _STALLED_AFTER_NS
 
     # The thread.
 
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self.turn()
+                self.turn(_LONGEST_TURN_S)
         finally:
             # Also after an error that ends this thread: nobody must wait for a queue that nobody empties.
             self._queue.close(taken_too=True)
@@ -133,6 +167,8 @@ class ExportingProcess:
 
     def turn(self, longest_wait_s: float | None = None) -> None:
         """One round of the thread: what is due, then one batch; without one, wait for what comes next."""
+        self._turned_ns = self._clock.monotonic_ns()
+        self._note_refusals()
         if self._delivery is None:
             self._connect_if_due()
         elif self._resolution_is_due():
@@ -153,6 +189,14 @@ class ExportingProcess:
                 self._queue.settle(delivery.deliver(batch))
         if delivery.lost:
             self._lose("sending failed", DropReason.SEND_ERROR, self._counters.last_error)
+
+    def _note_refusals(self) -> None:
+        if self._delivery is not None:
+            self._delivery.notice_refusals()
+        if self._counters.refusals != self._refusals_seen:
+            self._refusals_seen = self._counters.refusals
+            self._refused_ns = self._clock.monotonic_ns()
+            self._messages_when_refused = self._counters.messages
 
     def _seconds_until(self, due_ns: int, longest_s: float | None) -> float:
         seconds = max(0.0, (due_ns - self._clock.monotonic_ns()) / SECOND_NS)
@@ -175,7 +219,12 @@ class ExportingProcess:
 
     def _look_up(self) -> list[Address]:
         self._counters.resolutions += 1
-        addresses = self._resolver(self.collector.host, self.collector.port)
+        self._resolving = True
+        try:
+            addresses = self._resolver(self.collector.host, self.collector.port)
+        finally:
+            self._turned_ns = self._clock.monotonic_ns()
+            self._resolving = False
         self._resolved_ns = self._clock.monotonic_ns()
         self._refusals_at_resolution = self._counters.refusals
         return addresses
@@ -191,6 +240,7 @@ class ExportingProcess:
                 failure = str(error)
                 continue
             self._disconnect()
+            self._connected(transport.flow)
             self._delivery = self._delivery_over(transport)
             return
         self._lose("collector not connected", DropReason.SEND_ERROR, failure)
@@ -199,7 +249,7 @@ class ExportingProcess:
         settings = self._settings
         session = Session(
             self._templates,
-            observation_domain_id=self._domain,
+            observation_domain_id=self.domain,
             max_message_octets=settings.max_message_size or transport.max_message_octets(),
         )
         refresh = Refresh(

@@ -37,19 +37,21 @@ class BatchQueue:
         self._woken = False
         self._taken = False
 
-    def offer(self, batch: Array, *, wait: bool) -> bool:
+    def offer(self, batch: Array, *, wait_s: float) -> bool:
         """Append a batch; False if it was dropped and counted instead.
 
-        wait: a full queue blocks, unless the collector is away: then it drops for that reason. Without wait a
-        full queue drops at once. An empty queue takes a batch of any size.
+        wait_s: how long a full queue blocks before it drops; not at all while the collector is away: then it
+        drops for that reason. An empty queue takes a batch of any size.
         """
         entry = _Entry(batch, tally_of(batch))
         with self._changed:
             self._offered += entry.tally
             # A batch that waits for its place is queued already, so that the books balance meanwhile.
             self._queued += entry.tally
-            while wait and self._is_full(batch) and not self._away and not self._closed:
-                self._changed.wait()
+            self._changed.wait_for(
+                lambda: not self._is_full(batch) or self._away or self._closed,
+                min(wait_s, threading.TIMEOUT_MAX),
+            )
             reason = self._closed
             if reason is None and self._is_full(batch):
                 reason = self._away or DropReason.QUEUE_FULL

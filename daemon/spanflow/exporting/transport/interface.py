@@ -66,6 +66,10 @@ class Transport(Protocol):
         """Send Messages that lie one after the other; only the last may be shorter than `message_octets`."""
         ...
 
+    def notice_refusals(self) -> None:
+        """Count what the receiver's host has said since the last call of `send`."""
+        ...
+
     def close(self) -> None:
         """Give the connection back."""
         ...

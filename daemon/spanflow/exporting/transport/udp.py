@@ -110,6 +110,11 @@ class UdpTransport:
         self.last_error = errno.errorcode.get(error, str(error))
         return Sent.NONE_TOO_LARGE if error == errno.EMSGSIZE else Sent.NONE_FAILED
 
+    def notice_refusals(self) -> None:
+        """Count an ICMP answer that has come since the last call of `send`."""
+        if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED:
+            self.refusals += 1
+
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()

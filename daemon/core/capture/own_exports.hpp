@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The datagrams that we send to collectors: metering them would make more of them (semantics §1, `own_export`).
+#pragma once
+
+#include <atomic>
+#include <bitset>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "decode/packet.hpp"
+
+namespace spanflow {
+
+// The connected 5-tuple of one Transport Session, whose protocol is UDP.
+struct OwnExport {
+  Address source;
+  Address destination;
+  std::uint16_t source_port;
+  std::uint16_t destination_port;
+};
+
+// Owner: shared. The control thread sets, workers look: a worker takes a new table when the version says so.
+class OwnExports {
+ public:
+  class Table {
+   public:
+    explicit Table(std::vector<OwnExport> exports);
+
+    [[nodiscard]] bool contains(const Packet& packet) const noexcept {
+      return packet.protocol == Protocol::udp && source_ports_[packet.source_port] && is_listed(packet);
+    }
+
+   private:
+    friend class OwnExports;
+
+    [[nodiscard]] bool is_listed(const Packet& packet) const noexcept;
+
+    std::vector<OwnExport> exports_;
+    std::bitset<65536> source_ports_;
+    std::uint64_t version_ = 0;
+  };
+
+  void set(std::vector<OwnExport> exports);
+
+  // Makes `table` the current one. Cheap when it is already.
+  void refresh(std::shared_ptr<const Table>& table) const {
+    if (const auto version = version_.load(std::memory_order_acquire);
+        version != 0 && (table == nullptr || table->version_ != version)) [[unlikely]] {
+      const std::lock_guard lock(mutex_);
+      table = table_;
+    }
+  }
+
+ private:
+  std::atomic<std::uint64_t> version_ = 0;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Table> table_;
+};
+
+}  // namespace spanflow

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// A TPACKET_V3 ring: blocks of memory that the kernel fills with frames and we read in place.
+#pragma once
+
+#include <linux/if_packet.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "capture/kernel_program.hpp"
+#include "decode/packet.hpp"
+
+namespace spanflow {
+
+// Owner: one worker. Takes over an AF_PACKET socket that is bound to nothing; closes it. Needs no capability: whoever
+// opened the socket needed CAP_NET_RAW. Errors of the system are std::system_error, with what was attempted.
+class PacketRing {
+ public:
+  // `octets` of memory. A block that is not full is handed over after `block_timeout`.
+  PacketRing(int socket, std::size_t octets, std::chrono::milliseconds block_timeout);
+  ~PacketRing();
+  PacketRing(const PacketRing&) = delete;
+  PacketRing& operator=(const PacketRing&) = delete;
+
+  void attach(const KernelProgram& program);
+  void bind(std::uint32_t interface_index);
+  // The index of the interface that the socket is bound to; 0 when that has ceased to exist.
+  [[nodiscard]] std::uint32_t bound_to() const;
+  void set_promiscuous(std::uint32_t interface_index);
+  void ignore_outgoing();
+
+  // Joins the fanout group `group`, or makes one (0); returns its number. All members are on the same interface, and
+  // worker n is the n-th to join.
+  std::uint16_t join_fanout(std::uint16_t group);
+  void set_fanout_program(const KernelProgram& program);
+
+  // The next frames of the current block. Tags that the kernel holds apart are put back. `merged` counts the frames
+  // that are longer than `largest_frame` or that the kernel calls merged.
+  [[nodiscard]] std::size_t next(std::span<Frame> frames, std::uint16_t link_type, std::uint32_t largest_frame,
+                                 std::uint64_t& merged);
+
+  // Returns when a block may be ready, when `wake` can be read, or after `timeout`.
+  void wait(int wake, std::chrono::milliseconds timeout);
+
+  // Since the last call.
+  [[nodiscard]] tpacket_stats_v3 take_statistics();
+
+  [[nodiscard]] int socket() const noexcept { return socket_; }
+
+ private:
+  [[nodiscard]] std::byte* block(std::size_t index) const noexcept { return memory_ + index * block_octets_; }
+  [[nodiscard]] bool take_block() noexcept;
+  void give_back() noexcept;
+  static void put_tag_back(Frame& frame, std::byte* data, std::uint16_t tpid, std::uint16_t tci) noexcept;
+
+  int socket_;
+  std::size_t block_octets_ = 0;
+  std::size_t blocks_ = 0;
+  std::byte* memory_ = nullptr;
+  std::size_t current_ = 0;
+  bool held_ = false;          // the current block is ours
+  std::uint32_t left_ = 0;     // frames of it that have not been read
+  std::byte* packet_ = nullptr;
+};
+
+}  // namespace spanflow

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// The other half of a worker: how Flows leave its cache, by timers, for want of room, at the end.
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "cache/statistics.hpp"
+#include "metering_process.hpp"
+
+namespace spanflow {
+namespace {
+
+constexpr std::size_t kVisit = 64;  // Flows whose lines are fetched together when their slot is due
+constexpr int kMostExamined = 64;   // Flows that are looked at to find one to evict
+
+// Live, a Flow whose latest packet lies so far ahead of the clock has been left there by a clock that was set back.
+constexpr std::int64_t kAheadNs = 1'000'000'000;
+
+}  // namespace
+
+// ---- leaving ----
+
+void MeteringProcess::send(std::uint32_t flow, EndDetail detail) {
+  const auto& hot = cache_.hot(flow);
+  if ((hot.state & FlowState::empty) == 0) {
+    writer_.write(hot, cache_.cold(flow), detail);
+  }
+}
+
+// The active timeout: the record leaves, the Flow lives on without one.
+void MeteringProcess::split(std::uint32_t flow) {
+  send(flow, EndDetail::active);
+  auto& hot = cache_.hot(flow);
+  hot.state &= static_cast<std::uint16_t>(~FlowState::of_the_record);
+  hot.state |= FlowState::continuation | FlowState::empty;
+  clear_record(hot);
+}
+
+void MeteringProcess::forget(std::uint32_t flow) {
+  cache_.erase(flow);
+  counters_.cached_flows -= 1;
+}
+
+void MeteringProcess::reschedule(std::uint32_t flow) {
+  const auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
+  wheel_.remove(flow);
+  schedule(flow, deadline.time_ns);
+}
+
+// Live, no deadline is further away than the longest timeout; one that seems so is that of a clock that was set back.
+void MeteringProcess::schedule(std::uint32_t flow, std::int64_t deadline_ns) {
+  wheel_.insert(flow, options_.live ? std::min(deadline_ns, clock_ns_ + horizon_ns_) : deadline_ns);
+}
+
+void MeteringProcess::expire(std::int64_t clock_ns) {
+  clock_ns_ = clock_ns;
+  if (!wheel_.started() || !wheel_.behind(clock_ns)) {
+    return;
+  }
+  std::array<std::uint32_t, kVisit> due;
+  for (std::size_t count = 0; (count = wheel_.take_due(clock_ns, due)) != 0;) {
+    const auto flows = std::span(due).first(count);
+    for (const auto flow : flows) {
+      cache_.prefetch_all_of(flow);
+    }
+    for (const auto flow : flows) {
+      cache_.prefetch_bucket(cache_.hash(cache_.hot(flow).key()));  // most of them will be erased
+    }
+    for (const auto flow : flows) {
+      auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
+      if (deadline.time_ns < clock_ns && deadline.detail == EndDetail::active) {
+        split(flow);
+        deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
+      }
+      const auto left_ahead = options_.live && cache_.hot(flow).last_ns > clock_ns + kAheadNs;
+      if (deadline.time_ns < clock_ns || left_ahead) {
+        if (options_.live && !left_ahead) {
+          counters_.add_expiry_lag(clock_ns + options_.reorder_window_ns - deadline.time_ns);
+        }
+        send(flow, deadline.detail);
+        forget(flow);
+      } else {
+        schedule(flow, deadline.time_ns);
+      }
+    }
+  }
+}
+
+void MeteringProcess::step_clock(std::int64_t step_ns) {
+  wheel_.step_clock(step_ns);
+  clock_ns_ += step_ns;
+  counters_.clock_steps += 1;
+}
+
+void MeteringProcess::set_timeouts(const Timeouts& timeouts) {
+  adopt(timeouts);
+  cache_.for_each([&](std::uint32_t flow) { reschedule(flow); });
+}
+
+// The cache, or the chain of this hash, is full: the Flow that would expire next goes.
+void MeteringProcess::make_room(std::uint64_t hash) {
+  auto victim = FlowCache::kNone;
+  auto earliest_ns = std::numeric_limits<std::int64_t>::max();  // above every deadline
+  const auto consider = [&](std::uint32_t flow) {
+    const auto deadline_ns = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts).time_ns;
+    if (deadline_ns < earliest_ns) {
+      victim = flow;
+      earliest_ns = deadline_ns;
+    }
+    return deadline_ns;
+  };
+  if (cache_.room_for(hash).crowded) {
+    for (const auto flow : cache_.chain_of(hash)) {
+      if (flow != FlowCache::kNone) {
+        consider(flow);
+      }
+    }
+    counters_.crowded_evictions += 1;
+    evict(victim);
+    return;
+  }
+  // A Flow whose deadline has moved on since it was put there is put where it belongs: the next search will not meet
+  // it again, so that the cost of looking is paid once per Flow.
+  for (int examined = 0; examined < kMostExamined; ++examined) {
+    const auto next = wheel_.next();
+    const auto deadline_ns = consider(next.flow);
+    if (deadline_ns < next.slot_end_ns) {
+      victim = next.flow;
+      break;
+    }
+    wheel_.remove(next.flow);
+    schedule(next.flow, deadline_ns);
+  }
+  evict(victim);
+}
+
+void MeteringProcess::evict(std::uint32_t flow) {
+  send(flow, EndDetail::evicted);
+  wheel_.remove(flow);
+  forget(flow);
+}
+
+// ---- the end ----
+
+void MeteringProcess::finish(std::int64_t clock_ns) {
+  cache_.for_each([&](std::uint32_t flow) {
+    const auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
+    const auto ended = deadline.detail == EndDetail::fin || deadline.detail == EndDetail::rst;
+    send(flow, ended || deadline.reached_at(clock_ns) ? deadline.detail : EndDetail::flush);
+  });
+  cache_.clear();
+  wheel_.clear();
+  counters_.cached_flows = 0;
+  hand_over();
+}
+
+void MeteringProcess::hand_over() {
+  writer_.flush();
+  publish_counters();
+}
+
+void MeteringProcess::publish_counters() {
+  batches_since_publication_ = 0;
+  published_.publish(counters_);
+}
+
+FlowCount MeteringProcess::audit() const {
+  FlowCount sum;
+  cache_.for_each([&](std::uint32_t flow) {
+    if ((cache_.hot(flow).state & FlowState::empty) == 0) {
+      sum.add(content_of(cache_.hot(flow)));
+    }
+  });
+  return sum;
+}
+
+}  // namespace spanflow

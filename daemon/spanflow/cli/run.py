@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`spanflow run`: the daemon."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from spanflow.errors import ExitCode
+
+if TYPE_CHECKING:
+    from spanflow.config.schema import Settings
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "run",
+        help="meter interfaces and export the flows, until told to stop",
+        description="Meter live interfaces and export the flows. SIGTERM and SIGINT send what is cached and"
+        " stop, a second one stops at once; SIGHUP reads the settings again. Variables such as SPANFLOW_INTERFACE,"
+        " SPANFLOW_COLLECTOR and SPANFLOW_CACHE_ACTIVE_TIMEOUT are read before the command line.",
+    )
+    parser.add_argument("-c", "--config", metavar="FILE", help="a configuration file")
+    parser.add_argument(
+        "-i",
+        "--interface",
+        dest="interfaces",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="capture on this interface; may be repeated",
+    )
+    parser.add_argument(
+        "--collector",
+        dest="collectors",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="who receives the flows, as in ipfix+udp://192.0.2.1:4739; may be repeated",
+    )
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="override a setting, as in cache.active_timeout=120s; may be repeated",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open, drop, run. Raises SpanflowError; returns an exit code."""
+    from spanflow import capture_sockets, logs, privileges
+    from spanflow.config.load import load
+    from spanflow.systemd import Notifier
+
+    def load_settings() -> Settings:
+        return load(
+            arguments.config, arguments.overrides, arguments.collectors, arguments.interfaces, os.environ
+        )
+
+    settings = load_settings()
+    logs.configure(settings.log.format, settings.log.level)
+    interfaces = capture_sockets.open_interfaces(settings)
+    privileges.drop(settings.process.user)
+
+    # Late: it imports numpy, whose threads would keep the capabilities that they started with.
+    from spanflow.service import Service
+
+    Service(settings, interfaces, load_settings, Notifier.from_environment()).run()
+    return int(ExitCode.OK)

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nodes of one document as mappings, lists and values, with an error for each that is something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass
+from typing import Any
+
+import yaml
+
+from spanflow.config.declare import Setting
+from spanflow.config.document import Document
+from spanflow.config.findings import Findings, Place
+from spanflow.config.values import InvalidValueError, OrNone, SetOf
+from spanflow.config.wording import quoted, shown
+
+INVALID: Any = object()
+"""What `value` gives after a finding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """Reads the nodes of one document; what is wrong goes to `findings`."""
+
+    document: Document
+    findings: Findings
+
+    def wrong(self, node: yaml.Node, key: str, problem: str) -> None:
+        """Note a problem where `node` stands."""
+        self.findings.add(self.document.place(node), key, problem)
+
+    def place(self, node: yaml.Node) -> Place:
+        """Where `node` stands."""
+        return self.document.place(node)
+
+    def entries(
+        self, node: yaml.Node | None, path: str, example: str
+    ) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+        """Name, key node and value node of each entry of a mapping; nothing at all counts as an empty one."""
+        if node is None or is_null(node):
+            return
+        if not isinstance(node, yaml.MappingNode):
+            advice = f"write keys with their values, as in `{example}: …`"
+            if isinstance(node, yaml.ScalarNode) and ":" in node.value:
+                advice = "put a space after the colon"
+            self.wrong(node, path, f"{shape(node)} stands where keys belong; {advice}")
+            return
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                yield key.value, key, value
+
+    def items(self, node: yaml.Node, key: str, noun: str, example: str) -> list[yaml.Node] | None:
+        """The items of a list, None when it is none. noun, example: what an item is, for the error."""
+        if isinstance(node, yaml.SequenceNode):
+            return list(node.value)
+        if not is_null(node):
+            advice = f"write a list: each {noun} on a line that begins with -, or [{example}, {example}]"
+            self.wrong(node, key, f"{shape(node)} is not a list; {advice}")
+        return None
+
+    def value(self, key: str, declared: Setting, node: yaml.Node) -> Any:
+        """The value of a setting by its kind, INVALID after a finding."""
+        kind = declared.kind
+        try:
+            if isinstance(node, yaml.SequenceNode) and isinstance(kind, SetOf):
+                return kind.parse_items(list(self._words(key, node)))
+            if not isinstance(node, yaml.ScalarNode):
+                self.wrong(node, key, f"{shape(node)} is not allowed here; write {_example(declared)}")
+            elif is_null(node) and not isinstance(kind, OrNone):
+                otherwise = "" if declared.default is MISSING else ", or remove the line"
+                self.wrong(node, key, f"has no value; write {_example(declared)}{otherwise}")
+            else:
+                return kind.parse(node.value)
+        except InvalidValueError as error:
+            self.wrong(node, key, str(error))
+        return INVALID
+
+    def _words(self, key: str, node: yaml.SequenceNode) -> Iterator[str]:
+        for index, item in enumerate(node.value):
+            if isinstance(item, yaml.ScalarNode):
+                yield item.value
+            else:
+                self.wrong(item, f"{key}[{index}]", f"{shape(item)} is not allowed here; write a word")
+
+
+def is_null(node: yaml.Node) -> bool:
+    """Whether a plain scalar stands for nothing (YAML 1.2 section 10.3.2)."""
+    # The pure Python parser has style None for a plain scalar, libyaml's has "" for an empty one.
+    plain = isinstance(node, yaml.ScalarNode) and not node.style
+    return plain and node.value in ("", "~", "null", "Null", "NULL")
+
+
+def shape(node: yaml.Node) -> str:
+    """What a node is, for an error."""
+    if isinstance(node, yaml.MappingNode):
+        return "a mapping"
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    return "nothing" if is_null(node) else quoted(node.value)
+
+
+def item_path(path: str, name: str) -> str:
+    """The full key of `name` below `path`, safe to show."""
+    return f"{path}.{shown(name)}"
+
+
+def _example(declared: Setting) -> str:
+    return f"a {declared.kind.type_text()} such as {declared.example}"

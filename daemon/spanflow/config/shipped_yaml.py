@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped `spanflow.yaml`: every key with its default, its description and its range above it."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+
+from spanflow.config.declare import Setting, settings_of
+from spanflow.config.schema import Collector, Interface, Section, list_descriptions, root_keys, sections
+
+EXAMPLE_INTERFACE = "eth1"
+EXAMPLE_URL = "ipfix+udp://[2001:db8::1]:4739"
+
+_HEAD = """\
+# yaml-language-server: $schema=spanflow.schema.json
+# SPDX-License-Identifier: Apache-2.0
+#
+# All settings of Spanflow with their defaults. Keep the lines that you change; the rest may go.
+# `spanflow check FILE` says what is wrong with a file. This one is computed from the declarations in
+# daemon/spanflow/config.
+"""
+
+
+def shipped_yaml() -> str:
+    """The text of the file; `load` gives the defaults for it."""
+    lines = [_HEAD.rstrip()]
+    for key in root_keys():
+        lines.append("")
+        lines += _section(sections()[key]) if key in sections() else _list(key)
+    return "\n".join(lines) + "\n"
+
+
+def _section(part: Section) -> Iterator[str]:
+    yield from _comment(part.description, "")
+    yield f"{part.key}:"
+    for index, declared in enumerate(part.settings.values()):
+        if index:
+            yield ""
+        yield from _comment(declared.description, "  ")
+        yield from _comment(declared.facts, "  ")
+        yield f"  {declared.key}: {declared.kind.render(declared.default)}"
+
+
+def _list(key: str) -> Iterator[str]:
+    """An empty list below a commented example: without the first `# ` of each line it is YAML."""
+    yield from _comment(list_descriptions()[key], "")
+    yield "#"
+    yield f"# {key}:"
+    example = _interfaces() if key == "interfaces" else _collectors()
+    yield from (f"# {line}" for line in example)
+    yield "#"
+    yield f"{key}: []"
+
+
+def _interfaces() -> Iterator[str]:
+    options = dict(settings_of(Interface))
+    name = options.pop("name")
+    yield f"  - {name.example}"
+    yield from _comment(name.summary, "  ")
+    yield f"  - name: {EXAMPLE_INTERFACE}"
+    yield from _options(options)
+
+
+def _collectors() -> Iterator[str]:
+    yield f'  - "{EXAMPLE_URL}?biflow=true&domain=7"'
+    yield f'  - url: "{EXAMPLE_URL}"'
+    yield from _options(settings_of(Collector))
+
+
+def _options(options: Mapping[str, Setting]) -> Iterator[str]:
+    for declared in options.values():
+        yield from _comment(declared.summary, "    ")
+        yield f"    {declared.key}: {declared.example}"
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, 100, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")

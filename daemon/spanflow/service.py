@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon: start, run, reload, drain, stop."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from types import FrameType
+
+from spanflow import _core, logs
+from spanflow.capture_sockets import OpenInterface
+from spanflow.cli.stop_signals import StopSignals
+from spanflow.config.schema import Settings
+from spanflow.errors import ConfigError, SpanflowError
+from spanflow.exporting.exporters import Exporters
+from spanflow.health import routes
+from spanflow.http import HttpServer
+from spanflow.live_meter import LiveMeter
+from spanflow.meter import cache_flows
+from spanflow.metrics import Metrics
+from spanflow.status import ProbeStatus
+from spanflow.supervision import STALLED_AFTER_S, EventLog, WorkerWatch, status_line
+from spanflow.systemd import Notifier
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY_S = 1.0
+_STATUS_EVERY_S = 10.0
+_EXTENSION_S = 10.0
+
+Load = Callable[[], Settings]
+"""The settings as they stand in file, environment and command line now. Raises ConfigError."""
+
+
+class Service:
+    """A probe that runs until it is told to stop. Everything here but `status` is for the main thread.
+
+    interfaces: opened, and no capability is held any more. load: read the settings again, for SIGHUP.
+    """
+
+    def __init__(
+        self, settings: Settings, interfaces: Sequence[OpenInterface], load: Load, notifier: Notifier
+    ) -> None:
+        self._settings = settings
+        self._load = load
+        self._notifier = notifier
+        self._started_ns = time.time_ns()
+        self._version = _version()
+        self._labels = {"python": platform.python_version(), "libpcap": _core.libpcap_version()}
+        self._meter = LiveMeter(settings, interfaces)
+        self._exporters = Exporters(settings, self._meter.set_own_exports)
+        self._server: HttpServer | None = None
+        self._workers = WorkerWatch()
+        self._events = EventLog()
+        self._stalled: list[str] = []
+        self._reload_wanted = False
+        self._reloads = self._reload_failures = 0
+        self._last_reload_successful = True
+        self._ready = False
+        self._turned_s = self._look_due_s = self._watchdog_due_s = self._status_due_s = time.monotonic()
+        self._status_before: tuple[ProbeStatus, float] | None = None
+
+    def run(self) -> None:
+        """Start, meter until SIGTERM or SIGINT, drain, stop. A second signal ends the process at once."""
+        with StopSignals() as stop:
+            hang_up = signal.signal(signal.SIGHUP, self._want_reload)
+            try:
+                self._start()
+                draining_until_s: float | None = None
+                for batch in self._meter.batches():
+                    if batch is not None:
+                        self._exporters.offer(batch, draining_until_s)
+                    if stop.requested and draining_until_s is None:
+                        draining_until_s = self._begin_to_stop()
+                    self._turn(draining=draining_until_s is not None)
+                self._drain(draining_until_s or time.monotonic())
+            finally:
+                self._stop()
+                signal.signal(signal.SIGHUP, hang_up)
+        self._meter.raise_if_failed()
+
+    # Start and end.
+
+    def _start(self) -> None:
+        self._serve(self._settings.metrics.listen)
+        self._meter.start()
+        log.info("started", extra={"version": self._version})
+
+    def _begin_to_stop(self) -> float:
+        """Capture ends; every Flow that is cached leaves with reason 4. Until when (monotonic) to drain."""
+        log.info("stopping")
+        self._notifier.stopping()
+        self._meter.stop()
+        return time.monotonic() + self._settings.export.drain_timeout / 1e9
+
+    def _drain(self, until_s: float) -> None:
+        """Wait for the collectors, and say to systemd that it is worth waiting."""
+        while not self._exporters.drain(min(until_s, time.monotonic() + 1)) and time.monotonic() < until_s:
+            if not any(each.counters.queued.records for each in self._exporters.statuses()):
+                break  # something was lost, but nothing is left to wait for
+            self._notifier.extend_timeout(_EXTENSION_S)
+
+    def _stop(self) -> None:
+        """End every thread, whatever has happened before."""
+        self._meter.stop()
+        self._exporters.stop()
+        if self._server is not None:
+            self._server.stop()
+        status = self.status()
+        self._events.note_end(status)
+        log.info(
+            "stopped",
+            extra={
+                "packets": status.metering.received.packets,
+                "records": status.metering.handed_over.records,
+                "lost": status.lost,
+            },
+        )
+
+    # While it runs.
+
+    def _turn(self, *, draining: bool) -> None:
+        """What is due: a reload, once a second a look at everything, the watchdog, the status line."""
+        now_s = self._turned_s = time.monotonic()
+        if self._reload_wanted and not draining:
+            self._reload_wanted = False
+            self._reload()
+        if now_s < self._look_due_s:
+            return
+        self._look_due_s = now_s + _LOOK_EVERY_S
+        self._stalled = self._workers.stalled(self._meter.progress(), now_s) + self._exporters.stalled()
+        status = self.status()
+        self._events.note(status)
+        if draining:
+            self._notifier.extend_timeout(_EXTENSION_S)
+        elif not self._ready:
+            self._become_ready(status)
+        self._ping(now_s)
+        if now_s >= self._status_due_s:
+            self._tell_status(status, now_s)
+
+    def _become_ready(self, status: ProbeStatus) -> None:
+        """Ready is who captures on every interface; one that is waited for may take its time."""
+        if all(each.bound for each in status.interfaces):
+            self._ready = True
+            self._notifier.ready()
+        else:
+            self._notifier.extend_timeout(_EXTENSION_S)
+
+    def _ping(self, now_s: float) -> None:
+        interval_s = self._notifier.watchdog_interval_s
+        if interval_s is not None and now_s >= self._watchdog_due_s and not self._stalled:
+            self._watchdog_due_s = now_s + max(0.0, interval_s - _LOOK_EVERY_S)
+            self._notifier.watchdog()
+
+    def _tell_status(self, status: ProbeStatus, now_s: float) -> None:
+        before, before_s = self._status_before or (None, now_s)
+        self._status_before = status, now_s
+        self._status_due_s = now_s + (_STATUS_EVERY_S if before else _LOOK_EVERY_S)
+        self._notifier.status(status_line(status, before, now_s - before_s))
+
+    # Reload.
+
+    def _want_reload(self, number: int, frame: FrameType | None) -> None:
+        self._reload_wanted = True
+
+    def _reload(self) -> None:
+        """Take over what can be changed while running; a file with an error changes nothing."""
+        self._notifier.reloading()
+        try:
+            settings = self._load()
+        except ConfigError as error:
+            self._reload_failures += 1
+            self._last_reload_successful = False
+            for finding in str(error).split("\n\n"):
+                log.error("reload refused, nothing was changed", extra={"error": finding})
+        else:
+            self._apply(settings)
+            self._reloads += 1
+            self._last_reload_successful = True
+        self._status_due_s = 0.0
+        self._notifier.ready()
+
+    def _apply(self, wanted: Settings) -> None:
+        settings = _reloadable(self._settings, wanted)
+        for section in _needing_restart(self._settings, wanted):
+            log.warning("this change needs a restart", extra={"section": section})
+        logs.configure(settings.log.format, settings.log.level)
+        if settings.metrics.listen != self._settings.metrics.listen:
+            self._serve_elsewhere(settings)
+        self._meter.set_timeouts(settings.cache)
+        added, removed = self._exporters.reload(settings)
+        self._settings = settings
+        log.info("reloaded", extra={"collectors_added": added, "collectors_removed": removed})
+
+    def _serve_elsewhere(self, settings: Settings) -> None:
+        before = self._server
+        try:
+            self._serve(settings.metrics.listen)
+        except SpanflowError as error:
+            self._server = before
+            log.error("metrics stay where they are", extra={"error": str(error)})
+        else:
+            if before is not None:
+                before.stop()
+
+    def _serve(self, address: tuple[str, int] | None) -> None:
+        self._server = None
+        if address is not None:
+            self._server = HttpServer(address, routes(self.status, Metrics(self.status)))
+            self._server.start()
+
+    # What it is like now.
+
+    def status(self) -> ProbeStatus:
+        """One moment of the probe; for any thread."""
+        interfaces = self._meter.interfaces()
+        collectors = self._exporters.statuses()
+        late = time.monotonic() - self._turned_s > STALLED_AFTER_S
+        return ProbeStatus(
+            version=self._version,
+            started_ns=self._started_ns,
+            interfaces=interfaces,
+            collectors=collectors,
+            metering=self._meter.counters(),
+            cache_capacity_flows=cache_flows(self._settings.cache),
+            handover_octets=self._settings.capture.queue_size,
+            stalled=[*self._stalled, *(["main"] if late else [])],
+            unready=[
+                *(f"interface {each.name} is missing" for each in interfaces if not each.bound),
+                *(f"interface {each.name} is down" for each in interfaces if each.bound and not each.up),
+                *(f"collector {each.name} is down" for each in collectors if not each.up),
+            ],
+            reloads=self._reloads,
+            reload_failures=self._reload_failures,
+            last_reload_successful=self._last_reload_successful,
+            labels=self._labels,
+        )
+
+
+def _reloadable(now: Settings, wanted: Settings) -> Settings:
+    """What a running probe takes over: collectors, export, timeouts, logging, the metrics' address."""
+    cache = replace(
+        now.cache,
+        active_timeout=wanted.cache.active_timeout,
+        inactive_timeout=wanted.cache.inactive_timeout,
+        tcp_linger=wanted.cache.tcp_linger,
+        tcp_fin_timeout=wanted.cache.tcp_fin_timeout,
+    )
+    return replace(
+        now,
+        cache=cache,
+        export=wanted.export,
+        collectors=wanted.collectors,
+        log=wanted.log,
+        metrics=wanted.metrics,
+    )
+
+
+def _needing_restart(now: Settings, wanted: Settings) -> list[str]:
+    """The sections with a change that `_reloadable` leaves out."""
+    after = _reloadable(now, wanted)
+    names = ("interfaces", "capture", "cache", "dpi", "process")
+    return [name for name in names if getattr(after, name) != getattr(wanted, name)]
+
+
+def _version() -> str:
+    with suppress(PackageNotFoundError):
+        return version("spanflow")
+    return "unknown"
