@@ -103,6 +103,7 @@ std::vector<WorkerState> LiveMeter::states() const {
 
 void LiveMeter::run(Worker& worker) {
   auto& process = *worker.process;
+  process.set_first_interface(worker.source->first_interface());
   std::array<Frame, MeteringProcess::kBatch> frames;
   while (!stop_.load(std::memory_order_relaxed)) {
     worker.turns.fetch_add(1, std::memory_order_relaxed);

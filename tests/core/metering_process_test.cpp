@@ -160,3 +160,59 @@ TEST_CASE("with all timeouts off and times far ahead a full cache still finds wh
   CHECK(counters.ended[static_cast<std::size_t>(EndDetail::evicted)] == 4);
   CHECK(counters.handed_over.packets == 8);
 }
+
+namespace {
+
+MeteringOptions live(std::uint32_t max_flows) {
+  auto result = options(max_flows);
+  result.live = true;
+  result.reorder_window_ns = kSecond / 10;
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a step of the wall clock neither expires everything nor freezes expiry") {
+  constexpr std::int64_t kDay = 86'400 * kSecond;
+  constexpr std::int64_t kStart = 1'000 * kDay;
+  for (const auto step : {kDay, -kDay, 30 * kDay, -kSecond / 2}) {
+    CAPTURE(step);
+    Probe probe(live(100));
+    for (std::uint32_t host = 0; host < 10; ++host) {
+      probe.packet(udp(host), kStart + host * kSecond);
+    }
+    probe.process.expire(kStart + 9 * kSecond);
+    probe.process.step_clock(step);
+    probe.process.expire(kStart + step + 9 * kSecond);
+    CHECK(probe.process.audit().records == 10);
+    probe.packet(udp(50), kStart + step + 10 * kSecond);
+    // Each leaves when it would have, as the clock goes on: deadlines were 15 s to 24 s after the start.
+    for (std::int64_t second = 10; second < 30; ++second) {
+      probe.process.expire(kStart + step + second * kSecond);
+      const auto left = probe.process.audit().records;
+      const auto expected = second < 16 ? 10 : second < 25 ? 25 - second : 0;
+      CAPTURE(second);
+      CHECK(left >= static_cast<std::uint64_t>(expected) + (second <= 25 ? 1 : 0));
+      CHECK(left <= static_cast<std::uint64_t>(expected) + 3);
+    }
+    CHECK(probe.process.audit().records == 0);
+    const auto counters = probe.finish(kStart + step + 40 * kSecond);
+    CHECK(counters.clock_steps == 1);
+    CHECK(counters.ended[static_cast<std::size_t>(EndDetail::idle)] == 11);
+    for (const auto& record : probe.records) {  // no stamp was moved
+      const auto since_start = record.forward.first_ns - kStart;
+      const auto before_the_step = since_start >= 0 && since_start < 10 * kSecond && since_start % kSecond == 0;
+      CHECK((before_the_step || since_start == step + 10 * kSecond));
+    }
+  }
+}
+
+TEST_CASE("how late the timers are is counted") {
+  Probe probe(live(10));
+  probe.packet(udp(1), 100 * kSecond);
+  probe.process.expire(115 * kSecond + kSecond / 2);  // 0.6 s after the deadline, as the wall clock sees it
+  probe.process.hand_over();
+  const auto counters = probe.process.counters();
+  CHECK(counters.expiry_lag[3] == 1);
+  CHECK(counters.expiry_lag_sum_ns == 600'000'000);
+}

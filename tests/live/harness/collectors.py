@@ -32,12 +32,11 @@ class Arrival:
 class Receiver:
     """Keeps every Message that arrives at a UDP socket, until it is closed."""
 
-    def __init__(self, namespace: Namespace, port: int = 0) -> None:
-        self._socket = namespace.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        self._socket.bind(("127.0.0.1", port))
+    def __init__(self, namespace: Namespace, host: str, port: int) -> None:
+        self._socket = bound_socket(namespace, host, port)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_OCTETS)
         self.port: int = self._socket.getsockname()[1]
-        self.url = f"ipfix+udp://127.0.0.1:{self.port}"
+        self.url = f"ipfix+udp://{host}:{self.port}"
         self.arrivals: list[Arrival] = []
         self._closing = False
         self._thread = threading.Thread(target=self._receive, daemon=True)
@@ -45,9 +44,10 @@ class Receiver:
 
     def close(self) -> None:
         """Takes what has arrived until now, then closes the socket."""
-        self._closing = True
-        self._thread.join()
-        self._socket.close()
+        if not self._closing:
+            self._closing = True
+            self._thread.join()
+            self._socket.close()
 
     def messages(self) -> list[bytes]:
         return [arrival.message for arrival in self.arrivals]
@@ -85,10 +85,17 @@ class Receiver:
                 continue
 
 
+def bound_socket(namespace: Namespace, host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """A UDP socket inside a namespace."""
+    opened = namespace.inside(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    opened.bind((host, port))
+    return opened
+
+
 @contextmanager
-def receiver(namespace: Namespace, port: int = 0) -> Iterator[Receiver]:
+def receiver(namespace: Namespace, host: str = "127.0.0.1", port: int = 0) -> Iterator[Receiver]:
     """Listens when it is entered."""
-    listening = Receiver(namespace, port)
+    listening = Receiver(namespace, host, port)
     try:
         yield listening
     finally:

@@ -51,6 +51,15 @@ class Link:
         """The kernel's ifIndex of the far end."""
         return int(self.state()["ifindex"])
 
+    def address(self, near_host: str, far_host: str) -> None:
+        """Give the ends IPv4 addresses of one network, and tell each the other's MAC address."""
+        ends = ((self.near, self.near_name, near_host), (self.far, self.far_name, far_host))
+        for (namespace, name, host), (other, other_name, other_host) in (ends, ends[::-1]):
+            namespace.run("ip", "address", "add", f"{host}/24", "dev", name)
+            (state,) = json.loads(other.run("ip", "-json", "link", "show", "dev", other_name))
+            neighbour = (other_host, "lladdr", state["address"], "dev", name, "nud", "permanent")
+            namespace.run("ip", "neighbour", "add", *neighbour)
+
     def wait_until_up(self) -> None:
         """The kernel tells of a carrier a little later than `ip` returns."""
         wait_for(lambda: self.state()["operstate"] == "UP", f"{self.far_name} to be up")
