@@ -281,6 +281,8 @@ def _listen(address: tuple[str, int]) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+        # Until the first octets of a request are there, the kernel keeps a connection to itself.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()

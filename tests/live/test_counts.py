@@ -90,7 +90,9 @@ def test_packets_on_lo_count_once() -> None:
                 sending.sendto(bytes(100), ("127.0.0.1", 9))
             wait_for(lambda: received(daemon.metrics()) >= 50, "50 frames")
             daemon.stop_in_peace()
-        counts = [flow["packetDeltaCount"] for flow in collector.flows() if flow["destinationTransportPort"] == 9]
+        counts = [
+            flow["packetDeltaCount"] for flow in collector.flows() if flow["destinationTransportPort"] == 9
+        ]
         assert counts == [50]
 
 
@@ -115,7 +117,9 @@ def test_own_exports_are_not_metered(interface: str) -> None:
             for _ in range(20):
                 stranger.sendto(b"not an export", other.getsockname())
                 count = len(collector.flows())
-                wait_for(lambda count=count: len(collector.flows()) > count, "the record of the stranger's Flow")
+                wait_for(
+                    lambda count=count: len(collector.flows()) > count, "the record of the stranger's Flow"
+                )
             daemon.stop_in_peace()
         flows = collector.flows()
         assert {flow["destinationTransportPort"] for flow in flows} == {other.getsockname()[1]}
@@ -145,7 +149,8 @@ def test_tags(tags: tuple[Tag, ...], as_host: bool) -> None:
 
 def test_silent_link_then_packets_in_a_trickle() -> None:
     """100 packets in a second are too few to fill a block of the ring; all the same they are metered at once."""
-    frames = [Pair(client_port=2000 + number).frame(">", udp(1, 2)) for number in range(100)]
+    pairs = [Pair(client_port=2000 + number) for number in range(100)]
+    frames = [pair.frame(">", pair.udp(">")) for pair in pairs]
     with network("eth0") as (link,), spanflow_run(link.far, "-i", "eth0") as daemon:
         with Sender(link.near, link.near_name) as sender:
             sender.pace(evenly(frames, seconds=1))

@@ -106,9 +106,9 @@ void PacketRing::ignore_outgoing() {
   set_option(socket_, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, "ignoring outgoing copies");
 }
 
-std::uint16_t PacketRing::join_fanout(std::uint16_t group) {
-  const auto type = group == 0 ? PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_UNIQUEID : PACKET_FANOUT_CBPF;
-  set_option(socket_, SOL_PACKET, PACKET_FANOUT, int{group} | type << 16, "joining the fanout group");
+std::uint16_t PacketRing::join_fanout(std::optional<std::uint16_t> group) {
+  const auto type = group ? PACKET_FANOUT_CBPF : PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_UNIQUEID;
+  set_option(socket_, SOL_PACKET, PACKET_FANOUT, int{group.value_or(0)} | type << 16, "joining the fanout group");
   int joined = 0;
   socklen_t octets = sizeof joined;
   if (getsockopt(socket_, SOL_PACKET, PACKET_FANOUT, &joined, &octets) != 0) {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "capture/kernel_program.hpp"
@@ -31,9 +32,9 @@ class PacketRing {
   void set_promiscuous(std::uint32_t interface_index);
   void ignore_outgoing();
 
-  // Joins the fanout group `group`, or makes one (0); returns its number. All members are on the same interface, and
+  // Joins the fanout group, or makes one; returns its number, which may be 0. All members are on the same interface, and
   // worker n is the n-th to join.
-  std::uint16_t join_fanout(std::uint16_t group);
+  std::uint16_t join_fanout(std::optional<std::uint16_t> group);
   void set_fanout_program(const KernelProgram& program);
 
   // The next frames of the current block. Tags that the kernel holds apart are put back. `merged` counts the frames

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -25,7 +26,7 @@ std::vector<std::unique_ptr<LiveSource>> PacketSource::open(const InterfaceOptio
   }
   const auto device = find_network_device(sockets.front(), options.name);
   if (device && device->link_type != 0 && (workers == 1 || device->up)) {
-    std::uint16_t group = 0;
+    std::optional<std::uint16_t> group;
     for (auto& source : sources) {
       source->bind(*device);
       if (workers > 1) {
