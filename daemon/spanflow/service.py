@@ -91,6 +91,7 @@ class Service:
         self._serve(self._settings.metrics.listen)
         self._meter.start()
         log.info("started", extra={"version": self._version})
+        self._turn(draining=False)
 
     def _begin_to_stop(self) -> float:
         """Capture ends; every Flow that is cached leaves with reason 4. Until when (monotonic) to drain."""

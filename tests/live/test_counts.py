@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every packet is metered exactly once: on several interfaces, on `lo`, with tags, on a link that was silent."""
+"""Every packet is metered exactly once: on several interfaces, on `lo`, with tags, on a silent link."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ from exporting.running_collector import wait_for
 from live.harness.collectors import bound_socket, receiver
 from live.harness.daemon import received, spanflow_run
 from live.harness.links import network
+from live.harness.probe import probe
 from live.harness.sender import Sender, evenly
 from live.harness.traffic import udp_flows
 
 ONE_SECOND = 1.0
+ROUNDS = 6
 PACKET = ipv4("10.0.0.1", "10.0.0.2", udp(1000, 53, bytes(20)))
 
 
@@ -114,46 +116,45 @@ def test_own_exports_are_not_metered(interface: str) -> None:
                 settings={"cache.inactive_timeout": "100ms", "export.template_refresh": "100ms"},
             ) as daemon,
         ):
-            for _ in range(20):
-                stranger.sendto(b"not an export", other.getsockname())
+            port = other.getsockname()[1]
+            for _ in range(ROUNDS):
+                stranger.sendto(b"not an export", (hosts[0], port))
                 count = len(collector.flows())
                 wait_for(
                     lambda count=count: len(collector.flows()) > count, "the record of the stranger's Flow"
                 )
             daemon.stop_in_peace()
         flows = collector.flows()
-        assert {flow["destinationTransportPort"] for flow in flows} == {other.getsockname()[1]}
-        assert sum(flow["packetDeltaCount"] for flow in flows) == 20
+        assert {flow["destinationTransportPort"] for flow in flows} == {port}
+        assert sum(flow["packetDeltaCount"] for flow in flows) == ROUNDS
 
 
 @pytest.mark.parametrize("as_host", [False, True], ids=["in the metadata", "in the frame"])
 @pytest.mark.parametrize("tags", [(), (Tag(100),), (Tag(7, SERVICE_VLAN), Tag(5))], ids=["0", "1", "2"])
 def test_tags(tags: tuple[Tag, ...], as_host: bool) -> None:
-    """The outer VLAN is in the record wherever the kernel left the tag, and the packet's size is right."""
+    """The outer VLAN is in the record wherever the kernel left the tag, and sizes are right."""
     frames = [ethernet(PACKET, tags=tags)] * 4
-    with network("eth0") as (link,), receiver(link.far) as collector:
-        end = (link.far, link.far_name) if as_host else (link.near, link.near_name)
-        with (
-            spanflow_run(link.far, "-i", "eth0", "--collector", collector.url) as daemon,
-            Sender(*end, as_host=as_host) as sender,
-        ):
-            sender.send(frames)
-            samples = daemon.settle(len(frames))
-            # Octets on the wire, tags included.
-            assert samples.total("spanflow_capture_bytes_total") == sum(map(len, frames))
-            daemon.stop_in_peace()
-        (record,) = collector.flows()
+    with probe() as running:
+        if as_host:
+            with Sender(running.link.far, "eth0", as_host=True) as host:
+                host.send(frames)
+        else:
+            running.sender.send(frames)
+        samples = running.daemon.settle(len(frames))
+        # Octets on the wire, tags included.
+        assert samples.total("spanflow_capture_bytes_total") == sum(map(len, frames))
+        running.daemon.stop_in_peace()
+        (record,) = running.collector.flows()
     assert record["vlanId"] == (tags[0].vlan_id if tags else 0)
     assert (record["packetDeltaCount"], record["octetDeltaCount"]) == (4, 4 * len(PACKET))
 
 
 def test_silent_link_then_packets_in_a_trickle() -> None:
-    """100 packets in a second are too few to fill a block of the ring; all the same they are metered at once."""
+    """100 packets in a second do not fill a block of the ring; all the same they are metered at once."""
     pairs = [Pair(client_port=2000 + number) for number in range(100)]
-    frames = [pair.frame(">", pair.udp(">")) for pair in pairs]
-    with network("eth0") as (link,), spanflow_run(link.far, "-i", "eth0") as daemon:
-        with Sender(link.near, link.near_name) as sender:
-            sender.pace(evenly(frames, seconds=1))
+    with probe() as running:
+        running.sender.pace(evenly([pair.frame(">", pair.udp(">")) for pair in pairs], seconds=1))
         begin = time.monotonic()
-        daemon.settle(100)
+        running.daemon.settle(100)
         assert time.monotonic() - begin < ONE_SECOND
+        running.daemon.stop_in_peace()

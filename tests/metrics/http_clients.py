@@ -55,13 +55,15 @@ def serving(routes: Mapping[str, Handler] | None = None) -> Iterator[Served]:
 class Client:
     """A connection that never blocks the test. `received` grows in `look`; `ended`: closed, or `reset`."""
 
-    def __init__(self, served: Served, *, receive_octets: int = 0) -> None:
+    def __init__(self, served: Served, sends: bytes = b"", *, receive_octets: int = 0) -> None:
         self._served = served
         self.socket = socket.socket()
         if receive_octets:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_octets)
         self.socket.connect(served.server.address)
         self.socket.setblocking(False)
+        if sends:
+            self.send(sends)
         self.received = b""
         self.ended = self.reset = False
 

@@ -33,7 +33,7 @@ class RunningServer:
 
 @contextmanager
 def child(script: str, *arguments: str) -> Iterator[tuple[int, str]]:
-    """A script of this folder until the end of the block: its process id, and the first line that it prints."""
+    """A script of this folder until the end of the block: its process id, and the first line it prints."""
     process = subprocess.Popen(
         [sys.executable, "-m", f"metrics.{script}", *arguments],
         stdin=subprocess.PIPE,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Many clients that never finish their request, in a process of their own, until standard input ends.
 
-slow_clients_child.py PORT CLIENTS PAUSE_S: each sends an octet every PAUSE_S, and connects again so long after
-it was cut off. Prints a line when all have been connected once.
+slow_clients_child.py PORT CLIENTS PAUSE_S: each sends an octet every PAUSE_S, and connects again so long
+after it was cut off. Prints a line when all have been connected once.
 """
 
 from __future__ import annotations

@@ -32,9 +32,7 @@ def large(request: Request) -> Response:
 
 
 def ask(octets: bytes, served: Served) -> tuple[int, dict[str, str], bytes]:
-    client = Client(served)
-    client.send(octets)
-    return client.answer()
+    return Client(served, octets).answer()
 
 
 # Answers.
@@ -114,8 +112,7 @@ def test_a_request_may_come_octet_by_octet() -> None:
 
 def test_a_client_that_closes_its_side_after_the_request_is_answered() -> None:
     with serving() as served:
-        client = Client(served)
-        client.send(GET)
+        client = Client(served, GET)
         client.socket.shutdown(socket.SHUT_WR)
         assert client.answer()[0] == 200
         assert served.server.open_connections == 0
@@ -123,8 +120,7 @@ def test_a_client_that_closes_its_side_after_the_request_is_answered() -> None:
 
 def test_a_client_that_closes_its_side_before_is_not() -> None:
     with serving() as served:
-        client = Client(served)
-        client.send(GET[:-1])
+        client = Client(served, GET[:-1])
         client.socket.shutdown(socket.SHUT_WR)
         served.turn_until(client.look, "the connection to end")
         assert client.received == b""
@@ -133,8 +129,7 @@ def test_a_client_that_closes_its_side_before_is_not() -> None:
 def test_of_pipelined_requests_the_first_is_answered() -> None:
     """RFC 9112 section 9.6: what follows `Connection: close` is ignored; the client sees no reset."""
     with serving() as served:
-        client = Client(served)
-        client.send(GET * 100)
+        client = Client(served, GET * 100)
         served.settle()
         client.send(GET * 100)
         assert client.answer()[2] == b"hello\n"
@@ -188,8 +183,7 @@ def test_an_endless_head_is_answered_with_431_and_cut_off_soon() -> None:
 
 def test_a_head_has_to_be_complete_in_time_however_busy_the_client_seems() -> None:
     with serving() as served:
-        clients = [Client(served), Client(served)]
-        clients[0].send(GET[:-2])
+        clients = [Client(served, GET[:-2]), Client(served, b"G")]
         served.settle()
         for _ in range(4):
             served.advance(HEAD_TIMEOUT_S / 4 - 0.01)
@@ -204,8 +198,7 @@ def test_a_head_has_to_be_complete_in_time_however_busy_the_client_seems() -> No
 
 def test_a_client_that_never_reads_is_cut_off() -> None:
     with serving({"/": large}) as served:
-        client = Client(served, receive_octets=4096)
-        client.send(GET)
+        client = Client(served, GET, receive_octets=4096)
         served.settle()
         served.advance(ANSWER_TIMEOUT_S - 0.01)
         assert served.server.open_connections == 1
@@ -217,8 +210,7 @@ def test_a_client_that_never_reads_is_cut_off() -> None:
 
 def test_a_client_that_reads_slowly_but_in_time_gets_all() -> None:
     with serving({"/": large}) as served:
-        client = Client(served)
-        client.send(GET)
+        client = Client(served, GET)
         for _ in range(9):
             served.advance(1.0)
             client.look()
@@ -227,8 +219,7 @@ def test_a_client_that_reads_slowly_but_in_time_gets_all() -> None:
 
 def test_a_client_that_does_not_close_after_its_answer_is_left_alone_after_a_while() -> None:
     with serving() as served:
-        client = Client(served)
-        client.send(GET)
+        client = Client(served, GET)
         client.answer()
         assert served.server.open_connections == 1
         served.advance(LINGER_TIMEOUT_S)
@@ -239,13 +230,12 @@ def test_one_more_connection_replaces_the_one_that_is_unfinished_for_longest() -
     with serving() as served:
         clients = []
         for _ in range(MOST_CONNECTIONS):
-            clients.append(Client(served))
-            clients[-1].send(GET[:-1])
+            clients.append(Client(served, GET[:-1]))
             served.advance(0.01)
         clients[0].send(b"X")  # to send something does not help
         served.settle()
         assert not any(client.look() for client in clients)
-        clients.append(Client(served))
+        clients.append(Client(served, b"G"))
         served.turn_until(clients[0].look, "the first to be replaced")
         assert served.server.open_connections == MOST_CONNECTIONS
         assert not any(client.look() for client in clients[1:])
@@ -255,31 +245,28 @@ def test_one_more_connection_replaces_the_one_that_is_unfinished_for_longest() -
 
 def test_those_who_have_their_answer_go_first_those_who_take_it_last() -> None:
     with serving({"/": hello, "/large": large}) as served:
-        taking = Client(served, receive_octets=4096)
-        taking.send(b"GET /large HTTP/1.0\r\n\r\n")
+        taking = Client(served, b"GET /large HTTP/1.0\r\n\r\n", receive_octets=4096)
         served.advance(0.01)
-        reading = Client(served)
+        reading = Client(served, b"G")
         served.advance(0.01)
-        finished = Client(served)
-        finished.send(GET)
+        finished = Client(served, GET)
         finished.answer()
-        others = [Client(served) for _ in range(MOST_CONNECTIONS - 2)]
+        others = [Client(served, b"G") for _ in range(MOST_CONNECTIONS - 2)]
         served.settle()
         # One too many: it was the finished one that made room.
         assert served.server.open_connections == MOST_CONNECTIONS
         assert not reading.look()
-        others.append(Client(served))
+        others.append(Client(served, b"G"))
         served.turn_until(reading.look, "the one to be replaced that has not sent its request")
         assert not any(client.look() for client in (taking, *others))
 
 
 def test_a_request_that_is_there_is_answered_whoever_comes_at_the_same_time() -> None:
-    """All knock before the server looks: one that has a request among many that have not."""
+    """All knock before the server looks: one that has a request among many that have none."""
     with serving() as served:
-        before = [Client(served) for _ in range(100)]
-        asking = Client(served)
-        asking.send(GET)
-        after = [Client(served) for _ in range(100)]
+        before = [Client(served, b"G") for _ in range(100)]
+        asking = Client(served, GET)
+        after = [Client(served, b"G") for _ in range(100)]
         assert asking.answer()[0] == 200
         served.settle()
         assert served.server.open_connections == MOST_CONNECTIONS
@@ -287,10 +274,28 @@ def test_a_request_that_is_there_is_answered_whoever_comes_at_the_same_time() ->
         assert sum(client.look() for client in after) == 100 - MOST_CONNECTIONS
 
 
+def test_who_asks_a_while_after_connecting_is_not_replaced_by_those_who_come_meanwhile() -> None:
+    with serving() as served:
+        asking = Client(served)
+        others = [Client(served, b"G") for _ in range(100)]
+        served.settle()
+        assert sum(client.look() for client in others) == 100 - MOST_CONNECTIONS
+        asking.send(GET)
+        assert asking.answer()[0] == 200
+
+
+def test_those_who_only_connect_take_no_place() -> None:
+    with serving() as served:
+        clients = [Client(served) for _ in range(100)]
+        served.settle()
+        assert served.server.open_connections == 0
+        assert ask(GET, served)[0] == 200
+        assert not any(client.look() for client in clients)
+
+
 def test_without_file_descriptors_it_waits_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     with serving() as served:
-        client = Client(served)
-        client.send(GET)
+        client = Client(served, GET)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (client.socket.fileno(), hard))
@@ -313,6 +318,7 @@ def test_the_server_has_one_thread_and_ends() -> None:
     assert threading.active_count() == before + 1
     assert [each.name for each in threading.enumerate()].count("metrics") == 1
     idle = socket.create_connection(server.address)
+    idle.send(b"G")
     with socket.create_connection(server.address) as asking:
         asking.sendall(GET)
         assert asking.makefile("rb").read().endswith(b"hello\n")

@@ -75,6 +75,8 @@ def _ask(host: str, port: int, path: str, place: str) -> tuple[int, dict[str, An
     try:
         connection.request("GET", path)
         response = connection.getresponse()
+        if response.status == 500:
+            _fail(f"{place}: the daemon failed to answer; see its log")
         answer = json.loads(response.read(_LARGEST_ANSWER))
         if not isinstance(answer, dict) or not answer.keys() >= {"status", "reasons"}:
             raise ValueError("an answer of another kind")
