@@ -152,14 +152,23 @@ def test_a_name_that_is_not_utf_8(link: Link) -> None:
     assert link.far.inside(list_interfaces)[1].offloads != {}
 
 
+WITHOUT_PRIVILEGES = f"""
+import os, sys
+import spanflow.cli.interfaces
+from spanflow.interfaces import card_counters, list_interfaces
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setresgid({NOBODY}, {NOBODY}, {NOBODY})
+    os.setresuid({NOBODY}, {NOBODY}, {NOBODY})
+print([each.offloads for each in list_interfaces() if each.name == "lo"], sorted(card_counters()))
+print(sorted(sys.modules.keys() & {{"numpy", "pcapy", "spanflow._core", "ipfix"}}))
+"""
+
+
 def test_no_privileges_are_needed_and_nothing_slow_is_loaded() -> None:
-    script = (
-        "import sys, spanflow.cli.interfaces; from spanflow.interfaces import *;"
-        "print([each.offloads for each in list_interfaces() if each.name == 'lo'], sorted(card_counters()));"
-        "print(sorted(sys.modules.keys() & {'numpy', 'pcapy', 'spanflow._core', 'ipfix'}))"
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PRIVILEGES], capture_output=True, text=True, check=True
     )
-    user = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, **user)  # type: ignore[call-overload]
     loopback = [each.offloads for each in list_interfaces() if each.name == "lo"]
     assert done.stdout.splitlines() == [f"{loopback} {sorted(card_counters())}", "[]"]
 

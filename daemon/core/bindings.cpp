@@ -310,6 +310,9 @@ NB_MODULE(_core, m) {
           throw std::system_error(EPROTONOSUPPORT, std::generic_category(),
                                   "link type " + std::to_string(device->link_type()));
         }
+        if (const auto problem = filter_problem(filter, device->link_type()); !problem.empty()) {
+          throw std::invalid_argument("filter: " + problem);
+        }
         LiveInterface::Sources sources;
         sources.push_back(std::move(device));
         return LiveInterface(std::move(name), std::move(filter), std::move(sources));

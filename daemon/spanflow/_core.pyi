@@ -70,7 +70,7 @@ def ring_interface(
     exported_index: int,
     promiscuous: bool,
 ) -> LiveInterface:
-    """Takes over AF_PACKET sockets, one for each worker. Raises OSError."""
+    """Takes over AF_PACKET sockets, one for each worker. Raises OSError; ValueError for a wrong filter."""
 
 def pcap_interface(
     *,
@@ -82,7 +82,7 @@ def pcap_interface(
     exported_index: int,
     promiscuous: bool,
 ) -> LiveInterface:
-    """Raises OSError."""
+    """Raises OSError; ValueError for a wrong filter."""
 
 def libpcap_version() -> str: ...
 def network_device(socket: int, name: str) -> tuple[int, bool, int] | None:

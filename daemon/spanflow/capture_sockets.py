@@ -63,6 +63,8 @@ def _open(interface: Interface, settings: Settings) -> OpenInterface:
             native = _open_libpcap(interface, capture, snap)
     except OSError as error:
         raise _refused(interface.name, error) from error
+    except ValueError as error:
+        raise ConfigError(f"interfaces: {interface.name}: {error}; see pcap-filter(7)") from error
     return OpenInterface(interface.name, engine, native)
 
 

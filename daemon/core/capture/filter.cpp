@@ -15,6 +15,34 @@ std::string libpcap_version() {
   return text.substr(begin, text.find(' ', begin) - begin);
 }
 
+namespace {
+
+// Fills `code`, or says what is wrong.
+std::string compile(const std::string& expression, std::uint16_t link_type, bpf_program& code) {
+  constexpr std::uint16_t kRawOnDisk = 101;  // LINKTYPE_RAW is written as 101 and compiled as DLT_RAW
+  constexpr int kLargestSnapLength = 262144;
+  const std::unique_ptr<pcap_t, decltype(&pcap_close)> handle(
+      pcap_open_dead(link_type == kRawOnDisk ? DLT_RAW : link_type, kLargestSnapLength), &pcap_close);
+  if (handle == nullptr) {
+    return "out of memory";
+  }
+  if (pcap_compile(handle.get(), &code, expression.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0) {
+    return std::string(pcap_geterr(handle.get())) + " (link type " + std::to_string(link_type) + ")";
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string filter_problem(const std::string& expression, std::uint16_t link_type) {
+  bpf_program code{};
+  auto problem = compile(expression, link_type, code);
+  if (problem.empty()) {
+    pcap_freecode(&code);
+  }
+  return problem;
+}
+
 struct PacketFilter::Program {
   std::uint16_t link_type = 0;
   bool compiled = false;
@@ -37,17 +65,12 @@ const PacketFilter::Program& PacketFilter::program_for(std::uint16_t link_type) 
       return *program;
     }
   }
-  constexpr std::uint16_t kRawOnDisk = 101;  // LINKTYPE_RAW is written as 101 and compiled as DLT_RAW
-  constexpr int kLargestSnapLength = 262144;
   auto program = std::make_unique<Program>();
   program->link_type = link_type;
-  const std::unique_ptr<pcap_t, decltype(&pcap_close)> handle(
-      pcap_open_dead(link_type == kRawOnDisk ? DLT_RAW : link_type, kLargestSnapLength), &pcap_close);
-  program->compiled = handle != nullptr &&
-                      pcap_compile(handle.get(), &program->code, expression_.c_str(), 1, PCAP_NETMASK_UNKNOWN) == 0;
-  if (!program->compiled && error_.empty()) {
-    error_ = handle == nullptr ? "out of memory" : pcap_geterr(handle.get());
-    error_ += " (link type " + std::to_string(link_type) + ")";
+  auto problem = compile(expression_, link_type, program->code);
+  program->compiled = problem.empty();
+  if (error_.empty()) {
+    error_ = std::move(problem);
   }
   programs_.push_back(std::move(program));
   return *programs_.back();

@@ -16,6 +16,9 @@ namespace spanflow {
 // Such as 1.10.3.
 [[nodiscard]] std::string libpcap_version();
 
+// What libpcap says against an expression for frames of a link type; empty when it compiles.
+[[nodiscard]] std::string filter_problem(const std::string& expression, std::uint16_t link_type);
+
 // Owner: one thread. An expression in the language of pcap-filter(7), compiled once for each link type that is met.
 class PacketFilter {
  public:

@@ -100,6 +100,7 @@ void hash_addresses(Assembler& code, std::uint32_t network, bool guarded) {
     code.if_equal(ETH_P_IPV6, ipv6);
     code.if_equal(ETH_P_8021Q, tag);
     code.if_equal(ETH_P_8021AD, tag);
+    code.if_equal(ETH_P_QINQ1, tag);
     code.go_to(other);
     code.place(tag);
     need(4);
@@ -155,19 +156,14 @@ void add_filter(Assembler& code, const Admission& options) {
   }
   constexpr std::size_t kOwnInstructions = 512;
   if (compiled.bf_len + kOwnInstructions <= kMostInstructions) {
-    Assembler::Label tagged;
-    if (ethernet) {
-      code.add(BPF_LD | BPF_W | BPF_ABS, kAncillary + SKF_AD_VLAN_TAG_PRESENT);
-      Assembler::Label apart_is_none;
-      code.if_equal(0, apart_is_none);
-      code.go_to(tagged);
-      code.place(apart_is_none);
-      code.add(BPF_LD | BPF_H | BPF_ABS, 12);
-      code.if_equal(ETH_P_8021Q, tagged);
-      code.if_equal(ETH_P_8021AD, tagged);
-    }
+    Assembler::Label whole;
+    Assembler::Label tag_is_apart;
+    code.add(BPF_LD | BPF_W | BPF_ABS, kAncillary + SKF_AD_VLAN_TAG_PRESENT);
+    code.if_equal(0, whole);
+    code.go_to(tag_is_apart);
+    code.place(whole);
     code.embed(compiled);
-    code.place(tagged);
+    code.place(tag_is_apart);
   }
   pcap_freecode(&compiled);
 }

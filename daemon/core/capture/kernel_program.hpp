@@ -24,8 +24,8 @@ struct Admission {
 // Nothing passes: the gate of a socket that is not ready yet, or no more.
 [[nodiscard]] KernelProgram closed_gate();
 
-// Frames that the filter rejects are not copied into the ring. A frame with a VLAN tag passes all the same: the kernel
-// holds the tag apart, so a filter would see another frame than the wire had; PacketFilter decides when it is put back.
+// Frames that the filter rejects are not copied into the ring. One whose VLAN tag the kernel holds apart passes all the
+// same: a filter would see another frame here than the wire had; PacketFilter decides when the tag has been put back.
 // Where a filter is too long or does not compile, everything passes, and PacketFilter alone decides.
 [[nodiscard]] KernelProgram admission(const Admission& options);
 

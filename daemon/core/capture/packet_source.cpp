@@ -3,9 +3,12 @@
 
 #include <unistd.h>
 
+#include <exception>
 #include <optional>
-#include <system_error>
+#include <stdexcept>
 #include <utility>
+
+#include "capture/filter.hpp"
 
 namespace spanflow {
 namespace {
@@ -61,6 +64,9 @@ PacketSource::~PacketSource() {
 }
 
 void PacketSource::bind(const NetworkDevice& device) {
+  if (auto problem = filter_problem(options_.filter, device.link_type); !problem.empty()) {
+    throw std::invalid_argument("filter: " + problem);
+  }
   ring_->bind(device.index);
   if (device.loopback) {
     ring_->ignore_outgoing();  // each packet is seen twice there
@@ -140,7 +146,7 @@ void PacketSource::bind_if_there() {
     }
     bind(*device);
     open_gate();
-  } catch (const std::system_error& error) {
+  } catch (const std::exception& error) {
     state_.bound = false;
     state_.last_error = error.what();
   }

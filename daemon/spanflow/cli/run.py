@@ -19,8 +19,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "run",
         help="meter interfaces and export the flows, until told to stop",
         description="Meter live interfaces and export the flows. SIGTERM and SIGINT send what is cached and"
-        " stop, a second one stops at once; SIGHUP reads the settings again. Variables such as SPANFLOW_INTERFACE,"
-        " SPANFLOW_COLLECTOR and SPANFLOW_CACHE_ACTIVE_TIMEOUT are read before the command line.",
+        " stop, a second one stops at once; SIGHUP reads the settings again. Variables such as"
+        " SPANFLOW_INTERFACE, SPANFLOW_COLLECTOR and SPANFLOW_CACHE_ACTIVE_TIMEOUT come after the file"
+        " and before the command line.",
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="a configuration file")
     parser.add_argument(

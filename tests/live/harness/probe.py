@@ -27,7 +27,7 @@ class Probe:
 def probe(
     *arguments: str, settings: Mapping[str, str | int] | None = None, options: str = ""
 ) -> Iterator[Probe]:
-    """Ready to meter `eth0`. arguments: further ones of `spanflow run`; options: those of the collector's URL."""
+    """Ready to meter `eth0`. arguments: more of `spanflow run`; options: those of the collector's URL."""
     with (
         network("eth0") as (link,),
         receiver(link.far) as collector,
