@@ -16,15 +16,15 @@
 #include <utility>
 #include <vector>
 
-#include "handover/record_layout.hpp"
-#include "live_meter.hpp"
-#include "privileges.hpp"
 #include "capture/filter.hpp"
 #include "capture/network_device.hpp"
 #include "capture/packet_source.hpp"
 #include "capture/pcap_device.hpp"
 #include "decode/decode.hpp"
 #include "file_meter.hpp"
+#include "handover/record_layout.hpp"
+#include "live_meter.hpp"
+#include "privileges.hpp"
 
 namespace nb = nanobind;
 
@@ -263,8 +263,8 @@ NB_MODULE(_core, m) {
             for (const auto& path : octets) {
               paths.emplace_back(path.c_str(), path.size());
             }
-            new (self) FileMeter({.metering = metering, .workers = workers, .queue_octets = queue_octets},
-                                 std::move(paths));
+            new (self)
+                FileMeter({.metering = metering, .workers = workers, .queue_octets = queue_octets}, std::move(paths));
           },
           nb::arg("paths"), nb::arg("metering"), nb::kw_only(), nb::arg("workers"), nb::arg("queue_octets"))
       .def("start", &FileMeter::start)
@@ -300,11 +300,12 @@ NB_MODULE(_core, m) {
       "pcap_interface",
       [](std::string name, std::string filter, std::size_t ring_octets, int block_timeout_ms, std::uint32_t snap_octets,
          std::uint32_t exported_index, bool promiscuous) {
-        auto device = std::make_unique<PcapDevice>(PcapDeviceOptions{.name = name,
-                                                                     .snap_octets = snap_octets,
-                                                                     .buffer_octets = ring_octets,
-                                                                     .timeout = std::chrono::milliseconds(block_timeout_ms),
-                                                                     .promiscuous = promiscuous});
+        auto device =
+            std::make_unique<PcapDevice>(PcapDeviceOptions{.name = name,
+                                                           .snap_octets = snap_octets,
+                                                           .buffer_octets = ring_octets,
+                                                           .timeout = std::chrono::milliseconds(block_timeout_ms),
+                                                           .promiscuous = promiscuous});
         device->set_exported_index(exported_index);
         if (!link_type_supported(device->link_type())) {
           throw std::system_error(EPROTONOSUPPORT, std::generic_category(),

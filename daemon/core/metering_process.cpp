@@ -29,12 +29,11 @@ MeteringProcess::MeteringProcess(const MeteringOptions& options, std::shared_ptr
 
 void MeteringProcess::adopt(const Timeouts& timeouts) {
   options_.timeouts = timeouts;
-  attention_ =
-      FlowState::ended | FlowState::empty | (timeouts.tcp_fin_timeout_ns < kNever ? FlowState::any_fin : 0);
+  attention_ = FlowState::ended | FlowState::empty | (timeouts.tcp_fin_timeout_ns < kNever ? FlowState::any_fin : 0);
   active_coarse_ = timeouts.active_ns >> kCoarseShift;
   horizon_ns_ = 0;
-  for (const auto timeout : {timeouts.active_ns, timeouts.inactive_ns, timeouts.tcp_linger_ns,
-                             timeouts.tcp_fin_timeout_ns}) {
+  for (const auto timeout :
+       {timeouts.active_ns, timeouts.inactive_ns, timeouts.tcp_linger_ns, timeouts.tcp_fin_timeout_ns}) {
     horizon_ns_ = timeout < kNever ? std::max(horizon_ns_, timeout) : horizon_ns_;
   }
 }

@@ -28,7 +28,7 @@ struct MeteringOptions {
   bool vlan_in_key = false;
   bool interface_in_key = false;
   bool preallocate = false;
-  bool live = false;                         // the clock is that of the wall, and may step
+  bool live = false;                        // the clock is that of the wall, and may step
   const OwnExports* own_exports = nullptr;  // whose datagrams are not metered; outlives the worker
   std::uint8_t worker = 0;
   std::string filter;

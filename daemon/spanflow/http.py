@@ -36,7 +36,7 @@ METHODS = ("GET", "HEAD")
 # second later. The kernel lowers it to net.core.somaxconn.
 _BACKLOG = 4096
 # Then those who are connected get their turn. Far fewer than MOST_CONNECTIONS, so that nobody is replaced
-# before his request had some time to arrive.
+# before his request was read, which has begun to arrive (TCP_DEFER_ACCEPT).
 _ACCEPTED_AT_ONCE = 8
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _EXHAUSTED_PAUSE_S = 1.0
@@ -65,7 +65,7 @@ class _Connection:
         self.socket = connected
         self.phase = _Phase.READING
         self.deadline_s = now_s + HEAD_TIMEOUT_S
-        self.events = 0
+        self.events = selectors.EVENT_READ
         self._respond = respond
         self._received = bytearray()
         self._answer = memoryview(b"")
@@ -215,23 +215,19 @@ class HttpServer:
                 self._drop(min(self._connections, key=lambda each: (each.phase, each.deadline_s)))
             connection = _Connection(connected, self._clock(), self._respond)
             self._connections.append(connection)
-            # A request is mostly there already. Whoever sent one is not replaced by those who only connect.
-            self._advance(connection)
+            self._selector.register(connected, connection.events, connection)
 
     def _advance(self, connection: _Connection) -> None:
         events = connection.advance(self._clock())
         if not events:
             self._drop(connection)
-        elif not connection.events:
-            self._selector.register(connection.socket, events, connection)
         elif events != connection.events:
             self._selector.modify(connection.socket, events, connection)
-        connection.events = events
+            connection.events = events
 
     def _drop(self, connection: _Connection) -> None:
         self._connections.remove(connection)
-        if connection.events:
-            self._selector.unregister(connection.socket)
+        self._selector.unregister(connection.socket)
         connection.socket.close()
 
     def _close(self) -> None:

@@ -15,7 +15,6 @@ from types import FrameType
 
 from spanflow import _core, logs
 from spanflow.capture_sockets import OpenInterface
-from spanflow.cli.stop_signals import StopSignals
 from spanflow.config.schema import Settings
 from spanflow.errors import ConfigError, SpanflowError
 from spanflow.exporting.exporters import Exporters
@@ -25,6 +24,7 @@ from spanflow.live_meter import LiveMeter
 from spanflow.meter import cache_flows
 from spanflow.metrics import Metrics
 from spanflow.status import ProbeStatus
+from spanflow.stop_signals import StopSignals
 from spanflow.supervision import STALLED_AFTER_S, EventLog, WorkerWatch, status_line
 from spanflow.systemd import Notifier
 
@@ -54,7 +54,7 @@ class Service:
         self._version = _version()
         self._labels = {"python": platform.python_version(), "libpcap": _core.libpcap_version()}
         self._meter = LiveMeter(settings, interfaces)
-        self._exporters = Exporters(settings, self._meter.set_own_exports)
+        self._exporters = Exporters(settings, flows_changed=self._meter.set_own_exports)
         self._server: HttpServer | None = None
         self._workers = WorkerWatch()
         self._events = EventLog()

@@ -56,6 +56,14 @@ def test_an_interface_that_comes_later_counts_from_its_own_begin(kernel: KernelC
     assert dropped(losses, eth0(9)) == 3
 
 
+def test_an_interface_that_came_a_moment_ago_is_not_counted_twice(kernel: KernelCounts) -> None:
+    """The kernel has it already, but the probe has not."""
+    losses = KernelLosses()
+    kernel.card("eth0", dropped=3)
+    assert dropped(losses, eth0(0)) == 0
+    assert dropped(losses, eth0(9)) == 3
+
+
 def test_an_interface_that_is_made_anew_begins_at_zero_and_the_sum_goes_on(kernel: KernelCounts) -> None:
     kernel.card("eth0", dropped=10)
     losses = KernelLosses()

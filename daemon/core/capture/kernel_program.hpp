@@ -14,11 +14,11 @@ using KernelProgram = std::vector<sock_filter>;
 
 // What a ring takes in.
 struct Admission {
-  std::string filter;           // pcap-filter(7); empty: everything
-  std::uint32_t snap_octets;    // of each frame
-  std::uint16_t link_type;      // LINKTYPE_ number: Ethernet, or raw IP
-  std::uint32_t workers = 1;    // that share the interface, without a fanout group
-  std::uint32_t worker = 0;     // whose share this is
+  std::string filter;         // pcap-filter(7); empty: everything
+  std::uint32_t snap_octets;  // of each frame
+  std::uint16_t link_type;    // LINKTYPE_ number: Ethernet, or raw IP
+  std::uint32_t workers = 1;  // that share the interface, without a fanout group
+  std::uint32_t worker = 0;   // whose share this is
 };
 
 // Nothing passes: the gate of a socket that is not ready yet, or no more.
@@ -29,9 +29,9 @@ struct Admission {
 // Where a filter is too long or does not compile, everything passes, and PacketFilter alone decides.
 [[nodiscard]] KernelProgram admission(const Admission& options);
 
-// For PACKET_FANOUT_CBPF: the number that worker_of() folds, which the kernel divides by the number of workers. Found by
-// the network header, so tags that the kernel holds apart do not matter; up to 8 more are walked. What is neither IPv4
-// nor IPv6 behind tags goes to worker 0.
+// For PACKET_FANOUT_CBPF: the number that worker_of() folds, which the kernel divides by the number of workers. Found
+// by the network header, so tags that the kernel holds apart do not matter; up to 8 more are walked. What is neither
+// IPv4 nor IPv6 behind tags goes to worker 0.
 [[nodiscard]] KernelProgram fanout_program();
 
 }  // namespace spanflow

@@ -40,8 +40,7 @@ std::uint32_t status_of(std::byte* block) noexcept {
 
 }  // namespace
 
-PacketRing::PacketRing(int socket, std::size_t octets, std::chrono::milliseconds block_timeout)
-    : socket_(socket) {
+PacketRing::PacketRing(int socket, std::size_t octets, std::chrono::milliseconds block_timeout) : socket_(socket) {
   try {
     block_octets_ = octets >= kBlockOctets * kFewestBlocks ? kBlockOctets : kBlockOctets / kFewestBlocks;
     blocks_ = std::max(octets / block_octets_, kFewestBlocks);

@@ -32,8 +32,8 @@ class PacketRing {
   void set_promiscuous(std::uint32_t interface_index);
   void ignore_outgoing();
 
-  // Joins the fanout group, or makes one; returns its number, which may be 0. All members are on the same interface, and
-  // worker n is the n-th to join.
+  // Joins the fanout group, or makes one; returns its number, which may be 0. All members are on the same interface,
+  // and worker n is the n-th to join.
   std::uint16_t join_fanout(std::optional<std::uint16_t> group);
   void set_fanout_program(const KernelProgram& program);
 
@@ -61,8 +61,8 @@ class PacketRing {
   std::size_t blocks_ = 0;
   std::byte* memory_ = nullptr;
   std::size_t current_ = 0;
-  bool held_ = false;          // the current block is ours
-  std::uint32_t left_ = 0;     // frames of it that have not been read
+  bool held_ = false;       // the current block is ours
+  std::uint32_t left_ = 0;  // frames of it that have not been read
   std::byte* packet_ = nullptr;
 };
 

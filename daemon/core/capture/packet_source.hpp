@@ -24,11 +24,11 @@ struct InterfaceOptions {
 
 class PacketSource final : public LiveSource {
  public:
-  // One source for each socket: worker n reads the n-th. AF_PACKET sockets, bound to nothing; `spares` as many, or none.
-  // With several workers the kernel deals the frames in a fanout group. A member of such a group can never be bound to
-  // another interface; when the interface is made anew, each worker takes its spare socket, whose filter lets only this
-  // worker's share pass, and which can be bound again and again. An interface that is absent or down at the start is
-  // waited for, with such filters from the beginning. Errors are std::system_error.
+  // One source for each socket: worker n reads the n-th. AF_PACKET sockets, bound to nothing; `spares` as many, or
+  // none. With several workers the kernel deals the frames in a fanout group. A member of such a group can never be
+  // bound to another interface; when the interface is made anew, each worker takes its spare socket, whose filter lets
+  // only this worker's share pass, and which can be bound again and again. An interface that is absent or down at the
+  // start is waited for, with such filters from the beginning. Errors are std::system_error.
   static std::vector<std::unique_ptr<LiveSource>> open(const InterfaceOptions& options, const std::vector<int>& sockets,
                                                        const std::vector<int>& spares);
 

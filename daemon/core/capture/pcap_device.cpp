@@ -89,8 +89,7 @@ void PcapDevice::take(unsigned char* self, const void* header, const unsigned ch
   const auto& info = *static_cast<const pcap_pkthdr*>(header);
   // With this precision the microseconds are nanoseconds.
   const auto time_ns = std::int64_t{info.ts.tv_sec} * 1'000'000'000 + info.ts.tv_usec;
-  reinterpret_cast<PcapDevice*>(self)->keep(info.caplen, info.len, time_ns,
-                                            reinterpret_cast<const std::byte*>(data));
+  reinterpret_cast<PcapDevice*>(self)->keep(info.caplen, info.len, time_ns, reinterpret_cast<const std::byte*>(data));
 }
 
 void PcapDevice::keep(std::uint32_t captured, std::uint32_t wire, std::int64_t time_ns, const std::byte* data) {

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from spanflow.errors import ExitCode
 
 if TYPE_CHECKING:
-    from spanflow.config.schema import Settings
     from spanflow.exporting.process import ExportingProcess
     from spanflow.file_meter import InputProblem
     from spanflow.meter import Batch
@@ -55,21 +54,23 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(arguments: argparse.Namespace) -> int:
     """Meter, export, sum up. Raises SpanflowError; returns an exit code."""
     from spanflow.cli.metering_progress import Progress
-    from spanflow.cli.stop_signals import StopSignals
     from spanflow.config.load import load
+    from spanflow.stop_signals import StopSignals
 
     settings = load(arguments.config, arguments.overrides, arguments.collectors)
 
     # Late: numpy takes longer to load than the rest of the start.
     from spanflow.cli.metering_summary import Summary
+    from spanflow.exporting.exporters import Exporters
     from spanflow.file_meter import FileMeter
 
     meter = FileMeter(settings, arguments.files)
-    exporters = _start_exporters(settings)
-    summary = Summary(meter, exporters)
+    exporters = Exporters(settings, offline=True)
+    processes = exporters.processes
+    summary = Summary(meter, processes)
     try:
         with StopSignals() as stop:
-            show = None if exporters else _flow_table()
+            show = None if processes else _flow_table()
             shown = sys.stderr.isatty() and not (show and sys.stdout.isatty())
             with Progress(meter, arguments.files, shown=shown) as progress:
                 meter.start()
@@ -77,41 +78,20 @@ def run(arguments: argparse.Namespace) -> int:
                     if stop.requested:
                         meter.stop()
                     if batch is not None:
-                        for exporter in exporters:
-                            exporter.offer(batch, wait_s=math.inf)
+                        exporters.offer(batch, deadline_s=math.inf)
                         if show:
                             show(batch)
                     progress.update()
-                _drain(exporters, settings)
+                exporters.drain(time.monotonic() + settings.export.drain_timeout / 1e9)
     finally:
         meter.stop()
-        for exporter in exporters:
-            exporter.stop()
-    summary.write(sys.stdout if exporters else sys.stderr)
+        exporters.stop()
+    summary.write(sys.stdout if processes else sys.stderr)
     meter.raise_if_failed()
     if stop.requested:
         print("spanflow: interrupted: the rest of the input was not read", file=sys.stderr)
         return _KILLED_BY + stop.number
-    return _exit_code(meter.problems(), exporters)
-
-
-def _start_exporters(settings: Settings) -> list[ExportingProcess]:
-    from spanflow.exporting.domain import observation_domain_id
-    from spanflow.exporting.process import ExportingProcess
-
-    exporters = []
-    for collector in settings.collectors:
-        domain = observation_domain_id(settings.export, collector)
-        exporters.append(ExportingProcess(collector, settings.export, domain=domain, offline=True))
-        exporters[-1].start()
-    return exporters
-
-
-def _drain(exporters: Sequence[ExportingProcess], settings: Settings) -> None:
-    """Wait for all of them together: they drain side by side."""
-    deadline = time.monotonic() + settings.export.drain_timeout / 1e9
-    for exporter in exporters:
-        exporter.drain(max(0.0, deadline - time.monotonic()))
+    return _exit_code(meter.problems(), processes)
 
 
 def _flow_table() -> Callable[[Batch], None]:

@@ -24,11 +24,14 @@ FlowsChanged = Callable[[Iterable[LocalFlow]], None]
 class Exporters:
     """One Exporting Process for each collector. Every method is for the control thread.
 
-    flows_changed: called with the 5-tuples of all our datagrams before the first one of a new connection is
-    sent; in the thread that is about to send it.
+    offline: records come from a file, so what leaves is paced. flows_changed: called with the 5-tuples of all
+    our datagrams before the first one of a new connection is sent; in the thread that is about to send it.
     """
 
-    def __init__(self, settings: Settings, flows_changed: FlowsChanged) -> None:
+    def __init__(
+        self, settings: Settings, *, offline: bool = False, flows_changed: FlowsChanged = lambda flows: None
+    ) -> None:
+        self._offline = offline
         self._flows_changed = flows_changed
         self._flows: dict[str, deque[LocalFlow]] = {}
         self._lock = threading.Lock()
@@ -91,6 +94,7 @@ class Exporters:
             collector,
             export,
             domain=observation_domain_id(export, collector),
+            offline=self._offline,
             connected=lambda flow: self._connected(collector.name, flow),
         )
         process.start()

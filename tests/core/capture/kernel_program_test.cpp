@@ -48,7 +48,8 @@ TEST_CASE("the kernel accepts every program") {
   CHECK(kernel_accepts(fanout_program()));
   for (const auto link_type : {std::uint16_t{1}, std::uint16_t{101}}) {
     for (const std::uint32_t workers : {1U, 2U, 64U}) {
-      for (const auto* filter : {"", "udp port 53", "host 10.0.0.1 and not tcp", "ip6 and portrange 1-1024", "greater 100"}) {
+      for (const auto* filter :
+           {"", "udp port 53", "host 10.0.0.1 and not tcp", "ip6 and portrange 1-1024", "greater 100"}) {
         CAPTURE(filter);
         CHECK(kernel_accepts(admission(of(filter, link_type, workers))));
       }
