@@ -50,7 +50,11 @@ def test_what_is_slow_to_load_is_not_loaded(arguments: list[str]) -> None:
 USAGE: list[tuple[list[str], str]] = [
     ([], "the following arguments are required: COMMAND; see spanflow --help"),
     (["chek"], "unknown command 'chek' (did you mean check?); see spanflow --help"),
-    (["zzz"], "unknown command 'zzz' (known: run, meter, collect, check, interfaces, healthcheck); see spanflow --help"),
+    (
+        ["zzz"],
+        "unknown command 'zzz' (known: run, meter, collect, check, interfaces, healthcheck);"
+        " see spanflow --help",
+    ),
     (["check"], "the following arguments are required: FILE; see spanflow check --help"),
     (["check", "f", "g"], "unrecognized arguments: g; see spanflow --help"),
     (["check", "f", "--du"], "unrecognized arguments: --du; see spanflow --help"),

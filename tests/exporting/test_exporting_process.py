@@ -351,7 +351,7 @@ def test_late_collector() -> None:
     process.turn(0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind(address)
-        # The refusal is known before the first call; that this one is not refused shows that somebody listens.
+        # The refusal is known before the first call, which is not refused any more: somebody listens.
         for _ in range(5):
             process.offer(some_flows(10), wait_s=0)
             process.turn(0)

@@ -56,7 +56,6 @@ class PcapDevice final : public LiveSource {
   std::uint32_t exported_index_ = 0;
   std::unique_ptr<pcap, Closer> handle_;
   std::uint16_t link_type_ = 0;
-  bool loopback_ = false;
   std::size_t snap_octets_;
   std::vector<std::byte> octets_;
   std::vector<Frame> frames_;
