@@ -232,9 +232,9 @@ METRICS = (
         of_probe(lambda status: status.metering.dropped_at_handover.packets),
     ),
     Metric(
-        "spanflow_handover_queue_bytes",
+        "spanflow_handover_capacity_bytes",
         "gauge",
-        "Octets of the Flow Records that wait at the hand-over.",
+        "Octets of Flow Records that may wait at the hand-over.",
         (),
         of_probe(lambda status: status.handover_octets),
     ),
@@ -348,7 +348,7 @@ METRICS = (
     Metric(
         "spanflow_config_reloads_total",
         "counter",
-        "Reloads of the configuration, those that failed included.",
+        "Times that a configuration was taken over while the probe ran.",
         (),
         of_probe(lambda status: status.reloads),
     ),

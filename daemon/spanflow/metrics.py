@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -47,12 +48,14 @@ _FAMILIES: dict[str, type[Family]] = {
 
 
 class Metrics:
-    """The metrics of one probe, in a registry of their own. One thread.
+    """The metrics of one probe, in a registry of their own. For any thread.
 
-    snapshot: what the probe is like now. Losses that only the kernel counts are counted from here on.
+    snapshot: what the probe is like now. Losses that only the kernel counts are counted from here on, so a
+    probe needs one object for its whole life.
     """
 
     def __init__(self, snapshot: Callable[[], ProbeStatus]) -> None:
+        self._rendering = threading.Lock()
         self._registry = CollectorRegistry()
         self._registry.register(_TableCollector(snapshot))
         self._registry.register(OwnProcess(registry=None))
@@ -67,7 +70,8 @@ class Metrics:
         encode, content_type = choose_encoder(
             OPENMETRICS if weight and weight >= _weight(accept, TEXT) else ""
         )
-        return encode(self._registry), content_type
+        with self._rendering:
+            return encode(self._registry), content_type
 
 
 class _TableCollector(Collector):

@@ -56,6 +56,7 @@ class Service:
         self._meter = LiveMeter(settings, interfaces)
         self._exporters = Exporters(settings, flows_changed=self._meter.set_own_exports)
         self._server: HttpServer | None = None
+        self._routes = routes(self.status, Metrics(self.status))
         self._workers = WorkerWatch()
         self._events = EventLog()
         self._stalled: list[str] = []
@@ -214,7 +215,7 @@ class Service:
     def _serve(self, address: tuple[str, int] | None) -> None:
         self._server = None
         if address is not None:
-            self._server = HttpServer(address, routes(self.status, Metrics(self.status)))
+            self._server = HttpServer(address, self._routes)
             self._server.start()
 
     # What it is like now.

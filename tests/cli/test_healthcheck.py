@@ -53,7 +53,7 @@ def daemon(health: Callable[[Request], Response] = OK, host: str = "127.0.0.1") 
 
 def check(*arguments: str) -> int:
     """Run the subcommand alone; errors are raised."""
-    parser = Parser(prog="spanflow")
+    parser: argparse.ArgumentParser = Parser(prog="spanflow")
     healthcheck.add_parser(parser.add_subparsers())
     parsed: argparse.Namespace = parser.parse_args(["healthcheck", *arguments])
     return healthcheck.run(parsed)

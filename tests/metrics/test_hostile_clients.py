@@ -48,7 +48,7 @@ def percentile_99(seconds: list[float]) -> float:
 def test_a_thousand_slow_clients_do_not_keep_a_scraper_out(server: RunningServer, pause_s: float) -> None:
     """Each sends an octet now and then, never a whole request, and comes again when it was cut off."""
     memory, threads = server.memory_octets(), server.threads()
-    took = []
+    took: list[float] = []
     with slow_clients(server, CLIENTS, pause_s):
         # For longer than a head may take, so that every way to be cut off occurs.
         end = time.monotonic() + HEAD_TIMEOUT_S + 1

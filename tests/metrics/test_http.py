@@ -246,6 +246,7 @@ def test_one_more_connection_replaces_the_one_that_is_unfinished_for_longest() -
 def test_those_who_have_their_answer_go_first_those_who_take_it_last() -> None:
     with serving({"/": hello, "/large": large}) as served:
         taking = Client(served, b"GET /large HTTP/1.0\r\n\r\n", receive_octets=4096)
+        served.settle()
         # Its time is almost up, but it does take its answer.
         served.advance(ANSWER_TIMEOUT_S - 1)
         reading = Client(served, b"G")

@@ -21,7 +21,7 @@ from spanflow import metrics
 from spanflow.exporting.counters import DropReason, Tally
 from spanflow.kernel_losses import CARD_STAGES
 from spanflow.metric_samples import FLOW_END_REASONS
-from spanflow.metric_table import METRICS
+from spanflow.metric_table import METRICS, Metric
 from spanflow.metrics import Metrics
 from spanflow.record import EndDetail
 from spanflow.status import ProbeStatus
@@ -95,7 +95,7 @@ OF_THE_PROBE = {
     "handover_records_total": 50,
     "handover_dropped_records_total": 10,
     "handover_dropped_packets_total": 100,
-    "handover_queue_bytes": 592,
+    "handover_capacity_bytes": 33_554_432,
     "config_reloads_total": 3,
     "config_reload_failures_total": 1,
     "config_last_reload_successful": 0,
@@ -175,6 +175,7 @@ def test_every_sample_is_there_from_the_start_with_zero() -> None:
         "spanflow_capture_up",
         "spanflow_config_last_reload_successful",
         "spanflow_export_up",
+        "spanflow_handover_capacity_bytes",
         "spanflow_ready",
         "spanflow_start_timestamp_seconds",
     }
@@ -316,7 +317,7 @@ NOT_BASE_UNITS = ("milliseconds", "ms", "ns", "octets", "kilobytes", "bits", "pe
 
 
 @pytest.mark.parametrize("row", METRICS, ids=lambda row: row.name)
-def test_names_follow_the_rules(row: metrics.Metric) -> None:
+def test_names_follow_the_rules(row: Metric) -> None:
     assert re.fullmatch("spanflow(_[a-z]+)+", row.name)
     assert row.name.endswith("_total") == (row.kind == "counter")
     assert row.name.endswith("_info") == (row.kind == "info")

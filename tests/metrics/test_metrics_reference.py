@@ -10,6 +10,7 @@ import pytest
 from metrics.kernel_counts import KernelCounts
 from metrics.probe_statuses import BUSY
 from spanflow import metrics
+from spanflow.kernel_losses import KernelLosses
 from spanflow.metric_samples import Scrape
 from spanflow.metric_table import METRICS
 
@@ -62,7 +63,7 @@ def test_the_page_has_every_value_of_a_label(
     kernel = KernelCounts.installed(monkeypatch)
     kernel.card("eth0")
     (row,) = [row for row in METRICS if row.name == metric]
-    drops = metrics.KernelLosses().look(BUSY.interfaces)
+    drops = KernelLosses().look(BUSY.interfaces)
     values = {labels[row.labels.index(label)] for labels, _ in row.samples(Scrape(BUSY, *drops))}
     (holds,) = [holds for name, about, holds in LABELS_TABLE if (name, about) == (f"`{label}`", of)]
     assert values == set(holds.split("`")[1::2])

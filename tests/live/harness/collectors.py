@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Collectors inside a namespace: a socket of the test's own, which knows when each Message came."""
+"""Collectors inside a namespace: a socket of the test's own that knows when Messages came; our command."""
 
 from __future__ import annotations
 
 import select
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from end_to_end.command import SPANFLOW, JsonCollector
 from exporting.plain_ipfix import Reader
 from exporting.running_collector import wait_for
 from live.harness.namespace import Namespace
@@ -100,3 +102,20 @@ def receiver(namespace: Namespace, host: str = "127.0.0.1", port: int = 0) -> It
         yield listening
     finally:
         listening.close()
+
+
+@contextmanager
+def json_collector(namespace: Namespace, port: int = 0) -> Iterator[JsonCollector]:
+    """A `spanflow collect --json` that listens when it is entered, and is killed at the end."""
+    child = namespace.start(
+        [*SPANFLOW, "collect", "--json", "--listen", f"127.0.0.1:{port}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert child.stderr is not None
+        address = child.stderr.readline().split()[2]
+        yield JsonCollector(child, f"ipfix+udp://{address}")
+    finally:
+        child.kill()
+        child.communicate()

@@ -33,9 +33,17 @@ class Transcript:
             counts.append(sum(len(body) // self._record_octets(set_id) for set_id, body in data))
         self.data_records = sum(counts)
         """Data Records that arrived, those of options too."""
-        numbers = [struct.unpack_from(">I", message, 8)[0] for message in messages]
-        self.missing = (numbers[-1] - numbers[0] - sum(counts[:-1])) % (1 << 32) if messages else 0
-        """Data Records before the last Message that did not arrive, by the sequence numbers."""
+        numbers = [struct.unpack_from(">I", message, 8)[0] for message in messages] or [0]
+        self.first_number = numbers[0]
+        """The sequence number of the first Message."""
+        self.next_number = numbers[-1] + sum(counts[-1:])
+        """The sequence number that has to come after the last Message."""
+        self.missing = (self.next_number - self.first_number - self.data_records) % (1 << 32)
+        """Data Records among these Messages that did not arrive, by the sequence numbers."""
+
+    @property
+    def option_records(self) -> int:
+        return self.data_records - sum(map(len, self.tables().values()))
 
     def tables(self) -> dict[int, np.ndarray]:
         """The Flow Data Records as one array per Template ID; fields have the names of their elements.
