@@ -9,6 +9,9 @@ from types import FrameType, TracebackType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+_INIT = 1
+"""The first process of a container: the kernel spares it what signals do by default."""
+
 
 class StopSignals:
     """While entered, the first SIGINT or SIGTERM sets `requested`; the second has its usual effect.
@@ -44,4 +47,8 @@ class StopSignals:
         self.requested = True
         self.number = number
         for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, signal.SIG_DFL if os.getpid() != _INIT else _exit)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)

@@ -2,7 +2,7 @@
 """How full the receive buffer of a collector on this machine is, seen from outside.
 
 By sock_diag(7), which finds the very socket and knows the size of its buffer, in about 4 us; where netlink is
-not allowed, from /proc/net/udp, in about 40 us and without the size.
+not allowed, from /proc/self/net/udp, in about 40 us and without the size.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ def _parse_diagnostics(answer: bytes) -> ReceiverQueue | None:
     return None
 
 
-def look_into_proc(flow: LocalFlow, proc: Path = Path("/proc/net")) -> ReceiverQueue | None:
-    """The fullest UDP socket that listens at the destination of this flow, by /proc/net/udp and udp6."""
+def look_into_proc(flow: LocalFlow, proc: Path = Path("/proc/self/net")) -> ReceiverQueue | None:
+    """The fullest UDP socket that listens at the destination of this flow, by /proc/self/net/udp and udp6."""
     backlogs = [
         backlog
         for table in ("udp", "udp6")

@@ -37,7 +37,7 @@ def card_counters() -> Mapping[str, CardCounters]:
     return {link.name: _counters(link) for link in links() if IFLA_STATS64 in link.attributes}
 
 
-def softnet_drops(path: Path = Path("/proc/net/softnet_stat")) -> tuple[int, int]:
+def softnet_drops(path: Path = Path("/proc/self/net/softnet_stat")) -> tuple[int, int]:
     """Packets dropped because a CPU's receive queue was full, and times that a CPU had to leave packets.
 
     All CPUs together, since the kernel started; (0, 0) where the kernel does not show it.

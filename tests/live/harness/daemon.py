@@ -103,16 +103,7 @@ class Daemon:
 
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of a page of its HTTP server."""
-        connection = http.client.HTTPConnection("127.0.0.1", METRICS_PORT, timeout=TIMEOUT_S)
-        connection.sock = self._namespace.inside(
-            lambda: socket.create_connection(("127.0.0.1", METRICS_PORT), TIMEOUT_S)
-        )
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read().decode()
-        finally:
-            connection.close()
+        return http_get(self._namespace, METRICS_PORT, path)
 
     def metrics(self) -> Samples:
         status, page = self.get("/metrics")
@@ -137,6 +128,19 @@ class Daemon:
     @property
     def _ready_s(self) -> float | None:
         return self.notifications.when("READY", "1")
+
+
+def http_get(namespace: Namespace, port: int, path: str) -> tuple[int, str]:
+    """Status and body of a page that a server on the namespace's `lo` has."""
+    address = ("127.0.0.1", port)
+    connection = http.client.HTTPConnection(*address, timeout=TIMEOUT_S)
+    connection.sock = namespace.inside(lambda: socket.create_connection(address, TIMEOUT_S))
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
 
 
 def received(samples: Samples) -> int:
