@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from live.harness.collectors import Receiver, receiver
 from live.harness.daemon import Daemon, spanflow_run
-from live.harness.links import Link, network
+from live.harness.links import LARGEST_MTU, Link, network
 from live.harness.sender import Sender
 
 
@@ -25,11 +25,14 @@ class Probe:
 
 @contextmanager
 def probe(
-    *arguments: str, settings: Mapping[str, str | int] | None = None, options: str = ""
+    *arguments: str,
+    settings: Mapping[str, str | int] | None = None,
+    options: str = "",
+    mtu: int = LARGEST_MTU,
 ) -> Iterator[Probe]:
     """Ready to meter `eth0`. arguments: more of `spanflow run`; options: those of the collector's URL."""
     with (
-        network("eth0") as (link,),
+        network("eth0", mtu=mtu) as (link,),
         receiver(link.far) as collector,
         Sender(link.near, link.near_name) as sender,
         spanflow_run(
