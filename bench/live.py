@@ -22,12 +22,11 @@ from typing import Any
 
 from execute import find_tool
 from live_report import with_section, write_section
-from live_trials import UNPACED, idle, receivers, soak, start, trial
+from live_trials import LOADS, idle, receivers, soak, start, trial
 from machine import describe_machine, load_average, package_version
 from native_tools import BENCH, build_tools
 from traffic import OUT, Traffic, ensure_capture
 
-PACED = 500_000
 STARTS = 5
 CAPTURE = Traffic(scenario="mix", packets=2_000_000, flows=100_000, seed=3, snap=65_535)
 QUICK_CAPTURE = Traffic(scenario="mix", packets=200_000, flows=10_000, seed=3, snap=65_535)
@@ -70,23 +69,23 @@ def parse_arguments() -> argparse.Namespace:
 
 def measure(given: argparse.Namespace) -> int:
     tools, capture = build_tools(), ensure_capture(QUICK_CAPTURE if given.quick else CAPTURE)
-    spanflow, load = shlex.split(given.spanflow), load_average()
+    spanflow, load_before = shlex.split(given.spanflow), load_average()
     programs = receivers(spanflow)
     skipped = []
     if not find_tool("softflowd"):
         del programs["softflowd"]
         skipped.append("softflowd: not installed")
     trials: dict[str, dict[str, list[dict[str, Any]]]] = {
-        name: {"unpaced": [], "paced": []} for name in programs
+        name: {kind: [] for kind in LOADS} for name in programs
     }
     for number in range(given.trials):
         for name, make in programs.items():  # in turn, so that a disturbance hits all alike
-            for kind, rate in (("unpaced", UNPACED), ("paced", PACED)):
-                found = trial(make, capture.path, rate, given.seconds, tools)
+            for kind, load in LOADS.items():
+                found = trial(make, capture.path, load, given.seconds, tools)
                 trials[name][kind].append(found)
-                print(f"{number + 1}/{given.trials} {name:10} {kind:8} {_brief(found)}", flush=True)
+                print(f"{number + 1}/{given.trials} {name:10} {kind:11} {_brief(found)}", flush=True)
     measured: dict[str, Any] = {
-        "head": _head(given, capture.truth, load),
+        "head": _head(given, capture.truth, load_before),
         "trials": trials,
         "idle": idle(spanflow, given.idle, tools),
         "start": start(spanflow, STARTS, tools),

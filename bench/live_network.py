@@ -23,9 +23,9 @@ class Network:
     sender: int
     receiver: int
 
-    def in_sender(self, *command: str) -> list[str]:
-        """A command line that runs in the sender's namespace, on core 0."""
-        return _inside(self.sender, 0, command)
+    def in_sender(self, *command: str, core: int = 0) -> list[str]:
+        """A command line that runs in the sender's namespace."""
+        return _inside(self.sender, core, command)
 
     def in_receiver(self, *command: str, core: int = 1) -> list[str]:
         """A command line that runs in the receiver's namespace."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
+from live_trials import LOADS
 from report import markdown_table
 
 HEADING = "## Live"
@@ -14,8 +15,9 @@ METHOD = """\
 Method: `bench/README.md`, "Live". Two network namespaces joined by a veth pair, the sender on core 0, the
 receiver on core 1; whole frames of the capture named below, over and over. On veth the kernel's work on
 arriving frames is done on the sender's core, so the sender sets the limit, and the share of core 1 is what
-the receiver's own threads ran. "Lost" is what the interface delivered less what is in the records at the
-sink (the ring: what it counted). Medians of the trials, losses added up."""
+the receiver's own threads ran. A second sender shares core 1 with the receiver. "Lost" is what the interface
+delivered less what is in the records at the sink (the ring: what it counted). Medians of the trials, losses
+added up."""
 
 SHARE_LIMIT, IDLE_LIMIT, START_LIMIT_S, GROWTH_LIMIT_OCTETS = 0.07, 0.005, 0.5, 1 << 20
 MIB = 1 << 20
@@ -48,9 +50,10 @@ def section_of(report: str) -> str:
 
 def _verdicts(measured: dict[str, Any]) -> list[tuple[str, ...]]:
     trials = measured["trials"]
-    full, paced = trials["spanflow"]["unpaced"], trials["spanflow"]["paced"]
-    lost = sum(each["lost"] for each in [*full, *paced])
-    most = max(each["rate"] for each in full)
+    loads = trials["spanflow"]
+    paced = loads["paced"]
+    lost = sum(each["lost"] for runs in loads.values() for each in runs)
+    most = {kind: max(each["rate"] for each in loads[kind]) for kind in ("unpaced", "two senders")}
     share, ring = _median(paced, "share"), _median(trials["bare ring"]["paced"], "share")
     rate = _median(paced, "rate")
     peer = trials.get("softflowd")
@@ -59,8 +62,9 @@ def _verdicts(measured: dict[str, Any]) -> list[tuple[str, ...]]:
     rows = [
         (
             "live on veth, one worker, ring of 64 MiB",
-            "0 lost at the most that the sender can offer",
-            f"{lost} lost at up to {most:,.0f} packets/s",
+            "0 lost at the most that the senders can offer",
+            f"{lost} lost at up to {most['unpaced']:,.0f} packets/s of one sender and "
+            f"{most['two senders']:,.0f} of two",
             _word(lost == 0),
         ),
         (
@@ -104,7 +108,7 @@ def _trials(trials: dict[str, dict[str, Trials]]) -> str:
             rows.append(
                 (
                     name,
-                    "as fast as it goes" if kind == "unpaced" else f"{runs[0]['offered']:,}/s",
+                    LOADS[kind].words,
                     f"{_median(runs, 'rate'):,.0f}",
                     f"{sum(run['delivered'] for run in runs):,}",
                     f"{sum(run['lost'] for run in runs):,}",
@@ -115,8 +119,8 @@ def _trials(trials: dict[str, dict[str, Trials]]) -> str:
     head = ("", "offered", "packets/s", "delivered", "lost", "share of core 1", "ns/packet")
     table = markdown_table(head, rows)
     return (
-        f"{table}\n\nWhat softflowd loses is what lies in its last ring block when it ends; "
-        "its own drop counter says 0."
+        f"{table}\n\nsoftflowd's own drop counter says 0: what is missing is less than a block of its ring "
+        "holds, and it ends without reading the last one."
         if _softflowd_ends_early(trials)
         else table
     )

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,22 @@ def receivers(spanflow: Sequence[str]) -> dict[str, Callable[[Place], Receiver]]
     }
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is offered: packets/s of each sender (or UNPACED); sender n runs on core n."""
+
+    words: str
+    rate: int
+    senders: int = 1
+
+
+LOADS = {
+    "unpaced": Load("one sender, as fast as it goes", UNPACED),
+    "paced": Load("one sender, 500,000/s", 500_000),
+    "two senders": Load("two senders, as fast as they go", UNPACED, 2),
+}
+
+
 @contextmanager
 def place(tools: Path) -> Iterator[tuple[Place, subprocess.Popen[str]]]:
     """A fresh network and a sink in the receiver's namespace; the sink shares core 0 with the sender."""
@@ -48,12 +65,13 @@ def place(tools: Path) -> Iterator[tuple[Place, subprocess.Popen[str]]]:
 
 
 def trial(
-    make: Callable[[Place], Receiver], capture: Path, rate: int, seconds: float, tools: Path
+    make: Callable[[Place], Receiver], capture: Path, load: Load, seconds: float, tools: Path
 ) -> dict[str, Any]:
-    """Offer a rate (packets/s, or UNPACED) for a time: what was delivered, counted, and taken of the core."""
+    """Offer a load for a time: what was delivered, counted, and taken of the core."""
     with place(tools) as (here, sink), running(make(here)) as receiver:
         before = receiver.ran_s
-        sent = send(here, capture, rate, seconds)
+        senders = [start_sending(here, capture, load.rate, seconds, core) for core in range(load.senders)]
+        sent = [json.loads(sender.communicate()[0]) for sender in senders]
         time.sleep(SETTLE_S)
         ran = receiver.ran_s - before
         delivered = here.network.delivered()
@@ -61,15 +79,14 @@ def trial(
         totals = ask(sink)
     counted = own.get("packets", totals["packets"] + totals["reverse_packets"])
     return {
-        "offered": rate,
-        "sent": sent["sent"],
+        "sent": sum(each["sent"] for each in sent),
         "delivered": delivered,
         "counted": counted,
         "lost": delivered - counted,
         "drops": own.get("drops"),
         "sink_drops": totals["kernel_drops"],
-        "rate": sent["sent"] / sent["seconds"],
-        "share": ran / sent["seconds"],
+        "rate": sum(each["sent"] / each["seconds"] for each in sent),
+        "share": ran / seconds,
         "ns_per_packet": ran * 1e9 / max(1, delivered),
     }
 
@@ -137,18 +154,13 @@ def soak(
     }
 
 
-def send(here: Place, capture: Path, rate: int, seconds: float) -> dict[str, Any]:
-    """Send for a time; what the sender says."""
-    said: dict[str, Any] = json.loads(start_sending(here, capture, rate, seconds).communicate()[0])
-    return said
-
-
-def start_sending(here: Place, capture: Path, rate: int, seconds: float) -> subprocess.Popen[str]:
-    """The sender as a child, on core 0."""
+def start_sending(
+    here: Place, capture: Path, rate: int, seconds: float, core: int = 0
+) -> subprocess.Popen[str]:
+    """A sender as a child."""
     arguments = (SENDER_END, str(capture), str(rate), str(seconds))
-    return subprocess.Popen(
-        here.network.in_sender(str(here.tools / "send"), *arguments), stdout=subprocess.PIPE, text=True
-    )
+    command = here.network.in_sender(str(here.tools / "send"), *arguments, core=core)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def ask(sink: subprocess.Popen[str]) -> dict[str, Any]:

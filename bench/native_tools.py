@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds floor, sink and measure from bench/native into bench/out/bin."""
+"""Builds the native tools from bench/native into bench/out/bin."""
 
 from __future__ import annotations
 

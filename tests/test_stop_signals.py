@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGTERM and SIGINT: the first is a request, the second an end, also for the first process of a container."""
+"""SIGTERM and SIGINT: the first is a request, the second an end, also for the first process of all."""
 
 from __future__ import annotations
 

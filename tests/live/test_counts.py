@@ -192,6 +192,7 @@ def test_merged_frames_are_counted_and_warned_about_once() -> None:
                     left -= len(accepted.recv(left))
         merged = "spanflow_capture_merged_frames_total"
         wait_for(lambda: running.daemon.metrics().total(merged) > 0, "merged frames to be counted")
+        wait_for(lambda: "ethtool" in running.daemon.log, "the warning")
         running.daemon.stop_in_peace()
         warnings = [line for line in running.daemon.log.splitlines() if "ethtool" in line]
     assert len(warnings) == 1
