@@ -98,6 +98,7 @@ nb::dict as_dict(const Counters& counters) {
   dict["cached_flows"] = counters.cached_flows;
   dict["ended"] = ended;
   dict["clock_steps"] = counters.clock_steps;
+  dict["merged_frames"] = counters.merged_frames;
   nb::dict lag;
   lag["buckets"] = std::vector<std::uint64_t>(counters.expiry_lag.begin(), counters.expiry_lag.end());
   lag["sum_ns"] = counters.expiry_lag_sum_ns;
@@ -141,13 +142,13 @@ nb::dict as_dict(const WorkerState& state) {
   nb::dict dict;
   dict["interface"] = state.interface;
   dict["turns"] = state.turns;
+  dict["finished"] = state.finished;
   dict["index"] = index;
   dict["bound"] = bound;
   dict["up"] = up;
   dict["kernel_received"] = counts.kernel_received;
   dict["kernel_drops"] = counts.kernel_drops;
   dict["ring_freezes"] = counts.freezes;
-  dict["merged_frames"] = counts.merged_frames;
   dict["appearances"] = counts.appearances;
   dict["last_error"] = last_error;
   dict["counters"] = as_dict(state.counters);
@@ -169,6 +170,8 @@ Address address_of(const nb::bytes& octets) {
 
 NB_MODULE(_core, m) {
   using namespace spanflow;
+
+  nb::set_leak_warnings(false);  // threads of the daemon may hold objects to the very end
 
   m.attr("RECORD_OCTETS") = sizeof(FlowRecord);
   m.attr("DIRECTION_OCTETS") = sizeof(DirectionRecord);

@@ -71,6 +71,7 @@ struct Counters {
   std::array<std::uint64_t, kExpiryLagBoundsMs.size() + 1> expiry_lag{};  // the last: above every bound
   std::uint64_t expiry_lag_sum_ns = 0;
   std::uint64_t clock_steps = 0;
+  std::uint64_t merged_frames = 0;  // of the accounted ones
 
   void add_expiry_lag(std::int64_t lag_ns) noexcept {
     const auto bound = std::find_if(kExpiryLagBoundsMs.begin(), kExpiryLagBoundsMs.end(),

@@ -17,11 +17,12 @@
 namespace spanflow {
 namespace {
 
-// What a packet may spend in a ring before we see it, and more: so far the timers stay behind the wall clock.
-constexpr std::int64_t kBehindNs = 100'000'000;
+// What a packet may spend in a ring before we see it, or more: so far the timers stay behind the wall clock.
+constexpr std::int64_t kLeastBehindNs = 100'000'000;
 
 constexpr std::int64_t kLookEveryNs = 100'000'000;
 constexpr std::chrono::milliseconds kLongestWait{100};
+constexpr std::chrono::seconds kLongestDrain{5};
 
 std::size_t workers_of(const std::vector<LiveInterface>& interfaces) {
   return std::accumulate(interfaces.begin(), interfaces.end(), std::size_t{0},
@@ -44,12 +45,13 @@ LiveMeter::LiveMeter(const LiveMeterOptions& options, std::vector<LiveInterface>
   }
   auto metering = options.metering;
   metering.live = true;
-  metering.reorder_window_ns = kBehindNs;
   metering.own_exports = &own_exports_;
   std::uint32_t number = 0;
   for (std::size_t index = 0; index < interfaces.size(); ++index) {
     auto& interface = interfaces[index];
     metering.filter = interface.filter;
+    const std::chrono::nanoseconds unseen = interface.sources.front()->settling_time();
+    metering.reorder_window_ns = std::max(kLeastBehindNs, std::int64_t{unseen.count()});
     for (std::size_t of_interface = 0; of_interface < interface.sources.size(); ++of_interface, ++number) {
       metering.max_flows = share_of(options.metering.max_flows, number, workers);
       metering.worker = static_cast<std::uint8_t>(number);
@@ -58,6 +60,10 @@ LiveMeter::LiveMeter(const LiveMeterOptions& options, std::vector<LiveInterface>
       worker->process = workers_.back().get();
       worker->source = std::move(interface.sources[of_interface]);
       worker->interface = index;
+      worker->behind_ns = metering.reorder_window_ns;
+      if (const auto link_type = worker->source->link_type(); link_type != 0) {
+        worker->process->prepare_filter(link_type);
+      }
       worker->thread_name = "cap " + interface.name.substr(0, 8) + " " + std::to_string(of_interface);
       publish(*worker);
       live_.push_back(std::move(worker));
@@ -73,7 +79,12 @@ LiveMeter::~LiveMeter() {
 
 void LiveMeter::start() {
   for (auto& worker : live_) {
-    run_thread(worker->thread_name, [this, &worker = *worker] { run(worker); }, [this] { producer_finished(); });
+    run_thread(
+        worker->thread_name, [this, &worker = *worker] { run(worker); },
+        [this, &worker = *worker] {
+          worker.finished.store(true, std::memory_order_relaxed);
+          producer_finished();
+        });
   }
 }
 
@@ -94,6 +105,7 @@ std::vector<WorkerState> LiveMeter::states() const {
     auto& state = all.emplace_back();
     state.interface = worker->interface;
     state.turns = worker->turns.load(std::memory_order_relaxed);
+    state.finished = worker->finished.load(std::memory_order_relaxed);
     state.counters = worker->process->counters();
     const std::lock_guard lock(worker->mutex);
     state.capture = worker->published;
@@ -112,9 +124,9 @@ void LiveMeter::run(Worker& worker) {
     const auto count = worker.source->next(frames);
     if (count > 0) {
       process.process(std::span(frames).first(count));
-      process.expire(std::min(frames[count - 1].time_ns, now.wall_ns) - kBehindNs);
+      process.expire(std::min(frames[count - 1].time_ns, now.wall_ns) - worker.behind_ns);
     } else {
-      process.expire(now.wall_ns - kBehindNs);
+      process.expire(now.wall_ns - worker.behind_ns);
     }
     if (now.steady_ns >= worker.next_look_ns) {
       look_after(worker, now);
@@ -149,7 +161,7 @@ void LiveMeter::look_after(Worker& worker, const Moment& now) {
     for (std::size_t count = 0; (count = worker.source->next(frames)) > 0;) {
       worker.process->process(std::span(frames).first(count));
     }
-    worker.process->finish(now.wall_ns - kBehindNs);
+    worker.process->finish(now.wall_ns - worker.behind_ns);
     worker.source->forget_interface();
   }
   worker.process->set_first_interface(worker.source->first_interface());
@@ -163,22 +175,24 @@ void LiveMeter::drain(Worker& worker) {
   source.close_gate();
   std::array<Frame, MeteringProcess::kBatch> frames;
   const auto settled = std::chrono::steady_clock::now() + source.settling_time();
+  const auto last = settled + kLongestDrain;
   for (;;) {
-    const auto late = std::chrono::steady_clock::now() >= settled;
+    const auto now = std::chrono::steady_clock::now();
+    const auto late = now >= settled;
     const auto count = source.next(frames);
-    if (count > 0) {
+    if (count > 0 && now < last) {
       process.process(std::span(frames).first(count));
     } else if (late) {
-      break;
+      break;  // also out of a device whose gate does not close
     } else {
       source.wait(-1, std::chrono::milliseconds{5});
     }
     worker.turns.fetch_add(1, std::memory_order_relaxed);
   }
-  source.look_after();
+  source.read_counts();
   publish(worker);
   process.wait_when_full();  // nothing arrives that a wait could make us lose
-  process.finish(read_clock(worker).wall_ns - kBehindNs);
+  process.finish(read_clock(worker).wall_ns - worker.behind_ns);
 }
 
 void LiveMeter::publish(Worker& worker) {

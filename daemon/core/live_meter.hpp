@@ -43,6 +43,7 @@ struct LiveInterface {
 struct WorkerState {
   std::size_t interface = 0;
   std::uint64_t turns = 0;
+  bool finished = false;
   CaptureState capture;
   Counters counters;
 };
@@ -77,7 +78,9 @@ class LiveMeter final : public Meter {
     ClockWatch clock;
     std::int64_t next_look_ns = 0;
     std::uint64_t timeouts_version = 0;
+    std::int64_t behind_ns = 0;
     std::atomic<std::uint64_t> turns = 0;
+    std::atomic<bool> finished = false;
     mutable std::mutex mutex;
     CaptureState published;
   };

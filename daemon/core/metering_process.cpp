@@ -63,6 +63,7 @@ void MeteringProcess::process(std::span<const Frame> frames) {
   for (const auto& observation : observations) {
     account(observation);
     accounted_frames.add(observation.frame->wire_octets);
+    counters_.merged_frames += observation.frame->merged ? 1U : 0U;
     accounted.packets += 1;
     accounted.octets += observation.packet.octets;
   }
@@ -183,7 +184,9 @@ std::uint32_t MeteringProcess::open_flow(const Observation& observation) {
   cold.flow_first_ns = observation.frame->time_ns;
 
   if (!wheel_.started()) [[unlikely]] {
-    wheel_.start(observation.frame->time_ns - options_.reorder_window_ns);
+    // Live, a frame may have been stamped before the clock was set back.
+    const auto start_ns = observation.frame->time_ns - options_.reorder_window_ns;
+    wheel_.start(options_.live && clock_ns_ != 0 ? std::min(start_ns, clock_ns_) : start_ns);
   }
   const auto& timeouts = options_.timeouts;
   schedule(flow, observation.frame->time_ns + std::min(timeouts.inactive_ns, timeouts.active_ns));

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -58,6 +59,9 @@ class MeteringProcess {
   // Hands over what is in partly filled batches, and publishes the counters.
   void hand_over();
 
+  // Compiles the filter for this link type now, not when its first frame comes.
+  void prepare_filter(std::uint16_t link_type) { filter_.prepare(link_type); }
+
   // The exported ifIndex of the capture port 0; the others follow it.
   void set_first_interface(std::uint32_t index) { writer_.set_first_interface(index); }
 
@@ -109,6 +113,7 @@ class MeteringProcess {
   std::int64_t active_coarse_ = 0;
   std::int64_t horizon_ns_ = 0;  // the longest timeout
   std::int64_t clock_ns_ = 0;    // of the last call of expire()
+  std::int64_t stepped_to_ns_ = std::numeric_limits<std::int64_t>::min();  // where the last step of the clock led
   FlowCache cache_;
   DeadlineWheel wheel_;
   FragmentTable fragments_;

@@ -74,7 +74,7 @@ void MeteringProcess::expire(std::int64_t clock_ns) {
       }
       const auto left_ahead = options_.live && cache_.hot(flow).last_ns > clock_ns + kAheadNs;
       if (deadline.time_ns < clock_ns || left_ahead) {
-        if (options_.live && !left_ahead) {
+        if (options_.live && !left_ahead && deadline.time_ns >= stepped_to_ns_) {
           counters_.add_expiry_lag(clock_ns + options_.reorder_window_ns - deadline.time_ns);
         }
         send(flow, deadline.detail);
@@ -89,6 +89,7 @@ void MeteringProcess::expire(std::int64_t clock_ns) {
 void MeteringProcess::step_clock(std::int64_t step_ns) {
   wheel_.step_clock(step_ns);
   clock_ns_ += step_ns;
+  stepped_to_ns_ = clock_ns_;
   counters_.clock_steps += 1;
 }
 

@@ -27,9 +27,10 @@ _PERMISSION = (
     " cap_add NET_RAW, or as root"
 )
 
-# What a network interface of Linux can be called; libpcap's other devices have a colon, or are known to it.
-_LINUX_NAME = re.compile(r"[^/:\s]{1,15}")
-_LIBPCAP_DEVICES = ("any", "usbmon", "bluetooth", "dbus-", "nflog", "nfqueue")
+# What libpcap captures on that is no network interface.
+_LIBPCAP_DEVICE = re.compile(
+    r"any|usbmon\d+|bluetooth(\d+|-monitor)|dbus-(system|session)|nflog(:.*)?|nfqueue(:.*)?|.*:.*|.{16,}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def _engine(name: str, capture: Capture) -> str:
                 ExitCode.CONFIG,
             )
         return "libpcap"
-    if name.startswith(_LIBPCAP_DEVICES) or not _LINUX_NAME.fullmatch(name):
+    if _LIBPCAP_DEVICE.fullmatch(name):
         if capture.engine == "ring":
             raise CaptureError(f"capture {name}: only libpcap knows it; use engine: libpcap", ExitCode.CONFIG)
         return "libpcap"

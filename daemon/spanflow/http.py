@@ -273,15 +273,17 @@ def _listen(address: tuple[str, int]) -> socket.socket:
     """A socket that listens at an IP address and port. Raises SpanflowError."""
     host, port = address
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener = None
     try:
+        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         # Until the first octets of a request are there, the kernel keeps a connection to itself.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 1)
         listener.listen(_BACKLOG)
     except OSError as error:
-        listener.close()
+        if listener is not None:
+            listener.close()
         problem = SpanflowError(
             f"metrics.listen {shown}: {error.strerror}; free the port, or set another address"
         )

@@ -19,10 +19,11 @@ from spanflow.status import InterfaceStatus
 
 @dataclass(frozen=True, slots=True)
 class WorkerProgress:
-    """How often a worker has been round its loop: a worker that lives goes round ten times a second."""
+    """How often a worker has been round its loop: one that lives goes round ten times a second."""
 
     name: str
     turns: int
+    finished: bool
 
 
 class LiveMeter(Meter):
@@ -78,7 +79,9 @@ class LiveMeter(Meter):
         """Every worker."""
         return [
             WorkerProgress(
-                f"capture {self._interfaces[state['interface']].name} worker {number}", state["turns"]
+                f"capture {self._interfaces[state['interface']].name} worker {number}",
+                state["turns"],
+                state["finished"],
             )
             for number, state in enumerate(self._native.states())
         ]
@@ -96,7 +99,7 @@ def _status(opened: OpenInterface, workers: Sequence[dict[str, Any]]) -> Interfa
         kernel_received=sum(worker["kernel_received"] for worker in workers),
         kernel_drops=sum(worker["kernel_drops"] for worker in workers),
         ring_freezes=sum(worker["ring_freezes"] for worker in workers),
-        merged_frames=sum(worker["merged_frames"] for worker in workers),
+        merged_frames=sum(worker["counters"]["merged_frames"] for worker in workers),
         appearances=min(worker["appearances"] for worker in workers),
         clock_steps=max(worker["counters"]["clock_steps"] for worker in workers),
         last_error=next((worker["last_error"] for worker in workers if worker["last_error"]), ""),

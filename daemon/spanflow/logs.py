@@ -45,10 +45,13 @@ MESSAGE_ID_NAMESPACE = uuid.UUID("6d3b8b0e-3c0f-5a6e-9b57-6f0b1d6c2a41")
 
 JOURNAL_SOCKET = Path("/run/systemd/journal/socket")
 
-_SUBJECTS = ("interface", "collector")
+_SUBJECTS = ("interface", "collector", "stalled")
 
-# What a record has without any extra; the last three depend on the version of Python and on formatters.
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+UNLIMITED = {"unlimited": True}
+"""In `extra=`: this line is not held back. For answers to an operator, and for sums over a time."""
+
+# What a record has without any extra of a caller; some depend on the version of Python and on formatters.
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "unlimited"}
 
 # syslog(3)
 _PRIORITIES = (
@@ -114,7 +117,7 @@ class RateLimit(logging.Filter):
         self._windows: OrderedDict[tuple[str, ...], _Window] = OrderedDict()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno <= logging.DEBUG:
+        if record.levelno <= logging.DEBUG or getattr(record, "unlimited", False):
             return True
         subjects = (str(getattr(record, name, "")) for name in _SUBJECTS)
         key = (str(record.msg), *subjects)

@@ -32,12 +32,16 @@ class Meter:
             batch = self._meter.pop(wait_ms)
             yield None if batch is None else np.frombuffer(memoryview(batch), dtype=RECORD)
 
+    def failure(self) -> str:
+        """What ended a worker before its time; empty when nothing did."""
+        return self._meter.failure()
+
     def raise_if_failed(self) -> None:
         """Raises SpanflowError if a worker died; after the end ConfigError if the filter did not compile.
 
         A filter may compile for one link type and not for another that the input has too.
         """
-        if failure := self._meter.failure():
+        if failure := self.failure():
             raise SpanflowError(f"metering: {failure}; records are missing, start again with a smaller cache")
         if self._meter.finished() and (error := self._meter.filter_error()):
             raise ConfigError(f"capture.filter: {error}; see pcap-filter(7)")

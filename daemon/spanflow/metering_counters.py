@@ -60,6 +60,7 @@ class MeteringCounters:
     cached_flows: int
     ended: Mapping[str, int]
     clock_steps: int
+    merged_frames: int
     expiry_lag: ExpiryLag
 
     @classmethod

@@ -80,6 +80,7 @@ class _TableCollector(Collector):
     def __init__(self, snapshot: Callable[[], ProbeStatus]) -> None:
         self._snapshot = snapshot
         self._losses = KernelLosses()
+        self._losses.look(snapshot().interfaces)  # whose cards these counts are
 
     def describe(self) -> Iterable[Family]:
         """The names, without values: nothing is asked of the probe when the registry checks for doubles."""

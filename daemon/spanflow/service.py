@@ -21,6 +21,7 @@ from spanflow.exporting.exporters import Exporters
 from spanflow.health import routes
 from spanflow.http import HttpServer
 from spanflow.live_meter import LiveMeter
+from spanflow.logs import UNLIMITED
 from spanflow.meter import cache_flows
 from spanflow.metrics import Metrics
 from spanflow.status import ProbeStatus
@@ -56,7 +57,6 @@ class Service:
         self._meter = LiveMeter(settings, interfaces)
         self._exporters = Exporters(settings, flows_changed=self._meter.set_own_exports)
         self._server: HttpServer | None = None
-        self._routes = routes(self.status, Metrics(self.status))
         self._workers = WorkerWatch()
         self._events = EventLog()
         self._stalled: list[str] = []
@@ -66,50 +66,64 @@ class Service:
         self._ready = False
         self._turned_s = self._look_due_s = self._watchdog_due_s = self._status_due_s = time.monotonic()
         self._status_before: tuple[ProbeStatus, float] | None = None
+        self._draining_until_s: float | None = None
+        self._routes = routes(self.status, Metrics(self.status))
 
     def run(self) -> None:
         """Start, meter until SIGTERM or SIGINT, drain, stop. A second signal ends the process at once."""
         with StopSignals() as stop:
-            hang_up = signal.signal(signal.SIGHUP, self._want_reload)
             try:
                 self._start()
-                draining_until_s: float | None = None
                 for batch in self._meter.batches():
                     if batch is not None:
-                        self._exporters.offer(batch, draining_until_s)
-                    if stop.requested and draining_until_s is None:
-                        draining_until_s = self._begin_to_stop()
-                    self._turn(draining=draining_until_s is not None)
-                self._drain(draining_until_s or time.monotonic())
+                        self._exporters.offer(batch, self._draining_until_s)
+                    if self._draining_until_s is None and (stop.requested or self._worker_died()):
+                        self._begin_to_stop()
+                    self._turn()
+                self._drain()
             finally:
                 self._stop()
-                signal.signal(signal.SIGHUP, hang_up)
         self._meter.raise_if_failed()
 
     # Start and end.
 
     def _start(self) -> None:
+        signal.signal(signal.SIGHUP, self._want_reload)
         self._serve(self._settings.metrics.listen)
         self._meter.start()
         log.info("started", extra={"version": self._version})
-        self._turn(draining=False)
+        if not self._settings.collectors:
+            log.warning(
+                "no collector is configured, records go nowhere", extra={"remedy": "add --collector URL"}
+            )
+        self._turn()
 
-    def _begin_to_stop(self) -> float:
-        """Capture ends; every Flow that is cached leaves with reason 4. Until when (monotonic) to drain."""
+    def _worker_died(self) -> bool:
+        """One that is out of memory, say: the others finish, and the process ends with an error."""
+        failure = self._meter.failure()
+        if failure:
+            log.error("a worker has died", extra={"error": failure})
+        return bool(failure)
+
+    def _begin_to_stop(self) -> None:
+        """Capture ends; every Flow that is cached leaves with reason 4."""
         log.info("stopping")
+        timeout_s = self._settings.export.drain_timeout / 1e9
+        self._draining_until_s = time.monotonic() + timeout_s
         self._notifier.stopping()
+        self._notifier.extend_timeout(timeout_s + _EXTENSION_S)
         self._meter.stop()
-        return time.monotonic() + self._settings.export.drain_timeout / 1e9
 
-    def _drain(self, until_s: float) -> None:
-        """Wait for the collectors, and say to systemd that it is worth waiting."""
-        while not self._exporters.drain(min(until_s, time.monotonic() + 1)) and time.monotonic() < until_s:
-            if not any(each.counters.queued.records for each in self._exporters.statuses()):
+    def _drain(self) -> None:
+        """Wait until the collectors have what is queued for them."""
+        until_s = self._draining_until_s or 0.0
+        while time.monotonic() < until_s and not self._exporters.drain(min(until_s, time.monotonic() + 1)):
+            if not self._exporters.queued_records():
                 break  # something was lost, but nothing is left to wait for
-            self._notifier.extend_timeout(_EXTENSION_S)
 
     def _stop(self) -> None:
         """End every thread, whatever has happened before."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._meter.stop()
         self._exporters.stop()
         if self._server is not None:
@@ -127,21 +141,22 @@ class Service:
 
     # While it runs.
 
-    def _turn(self, *, draining: bool) -> None:
+    def _turn(self) -> None:
         """What is due: a reload, once a second a look at everything, the watchdog, the status line."""
         now_s = self._turned_s = time.monotonic()
+        draining = self._draining_until_s is not None
         if self._reload_wanted and not draining:
             self._reload_wanted = False
             self._reload()
         if now_s < self._look_due_s:
             return
         self._look_due_s = now_s + _LOOK_EVERY_S
-        self._stalled = self._workers.stalled(self._meter.progress(), now_s) + self._exporters.stalled()
+        # At the end a worker waits for room in the queue: that is no stall.
+        workers = [] if draining else self._meter.progress()
+        self._stalled = self._workers.stalled(workers, now_s) + self._exporters.stalled()
         status = self.status()
-        self._events.note(status)
-        if draining:
-            self._notifier.extend_timeout(_EXTENSION_S)
-        elif not self._ready:
+        self._events.note(status, now_s)
+        if not self._ready and not draining:
             self._become_ready(status)
         self._ping(now_s)
         if now_s >= self._status_due_s:
@@ -174,43 +189,52 @@ class Service:
 
     def _reload(self) -> None:
         """Take over what can be changed while running; a file with an error changes nothing."""
-        self._notifier.reloading()
+        if self._ready:  # before, systemd would take the end of the reload for that of the start
+            self._notifier.reloading()
         try:
             settings = self._load()
         except ConfigError as error:
-            self._reload_failures += 1
             self._last_reload_successful = False
-            for finding in str(error).split("\n\n"):
-                log.error("reload refused, nothing was changed", extra={"error": finding})
+            log.error("reload refused, nothing was changed", extra={"error": str(error), **UNLIMITED})
         else:
-            self._apply(settings)
+            self._last_reload_successful = self._apply(settings)
             self._reloads += 1
-            self._last_reload_successful = True
+        self._reload_failures += not self._last_reload_successful
         self._status_due_s = 0.0
-        self._notifier.ready()
+        if self._ready:
+            self._notifier.ready()
 
-    def _apply(self, wanted: Settings) -> None:
+    def _apply(self, wanted: Settings) -> bool:
+        """False: a part could not be taken over."""
         settings = _reloadable(self._settings, wanted)
-        for section in _needing_restart(self._settings, wanted):
-            log.warning("this change needs a restart", extra={"section": section})
+        if restart := _needing_restart(self._settings, wanted):
+            log.warning("this change needs a restart", extra={"sections": ", ".join(restart), **UNLIMITED})
         logs.configure(settings.log.format, settings.log.level)
-        if settings.metrics.listen != self._settings.metrics.listen:
-            self._serve_elsewhere(settings)
+        moved = self._serve_elsewhere(settings.metrics.listen)
+        if not moved:
+            settings = replace(settings, metrics=self._settings.metrics)
         self._meter.set_timeouts(settings.cache)
         added, removed = self._exporters.reload(settings)
         self._settings = settings
-        log.info("reloaded", extra={"collectors_added": added, "collectors_removed": removed})
+        names = {"collectors_added": ", ".join(added), "collectors_removed": ", ".join(removed)}
+        log.info("reloaded", extra={**names, **UNLIMITED})
+        return moved
 
-    def _serve_elsewhere(self, settings: Settings) -> None:
-        before = self._server
+    def _serve_elsewhere(self, address: tuple[str, int] | None) -> bool:
+        """Move to another address; back to the one before if that cannot be had."""
+        before = self._settings.metrics.listen
+        if address == before:
+            return True
+        if self._server is not None:
+            self._server.stop()  # first: it may be the same port
         try:
-            self._serve(settings.metrics.listen)
+            self._serve(address)
         except SpanflowError as error:
-            self._server = before
-            log.error("metrics stay where they are", extra={"error": str(error)})
-        else:
-            if before is not None:
-                before.stop()
+            log.error("metrics stay where they were", extra={"error": str(error), **UNLIMITED})
+            with suppress(SpanflowError):
+                self._serve(before)
+            return False
+        return True
 
     def _serve(self, address: tuple[str, int] | None) -> None:
         self._server = None
@@ -224,7 +248,7 @@ class Service:
         """One moment of the probe; for any thread."""
         interfaces = self._meter.interfaces()
         collectors = self._exporters.statuses()
-        late = time.monotonic() - self._turned_s > STALLED_AFTER_S
+        late = self._draining_until_s is None and time.monotonic() - self._turned_s > STALLED_AFTER_S
         return ProbeStatus(
             version=self._version,
             started_ns=self._started_ns,
@@ -238,7 +262,9 @@ class Service:
                 *(f"interface {each.name} is missing" for each in interfaces if not each.bound),
                 *(f"interface {each.name} is down" for each in interfaces if each.bound and not each.up),
                 *(f"collector {each.name} is down" for each in collectors if not each.up),
+                *([] if collectors else ["no collector is configured"]),
             ],
+            lost_before=self._exporters.lost_before(),
             reloads=self._reloads,
             reload_failures=self._reload_failures,
             last_reload_successful=self._last_reload_successful,

@@ -59,7 +59,8 @@ class CollectorStatus:
 class ProbeStatus:
     """The whole probe. started_ns: wall clock. stalled: names of threads that make no progress.
 
-    unready: why the probe is not ready, one line each; empty when it is.
+    lost_before: packets that collectors did not get which a reload has removed. unready: why the probe is not
+    ready, one line each; empty when it is.
     """
 
     version: str
@@ -71,6 +72,7 @@ class ProbeStatus:
     handover_octets: int
     stalled: Sequence[str]
     unready: Sequence[str]
+    lost_before: int
     reloads: int
     reload_failures: int
     last_reload_successful: bool
@@ -85,4 +87,4 @@ class ProbeStatus:
         """
         kernel = sum(each.kernel_drops for each in self.interfaces)
         exported = sum(tally.packets for each in self.collectors for tally in each.counters.dropped.values())
-        return kernel + self.metering.dropped_at_handover.packets + exported
+        return kernel + self.metering.dropped_at_handover.packets + exported + self.lost_before

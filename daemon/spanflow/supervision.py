@@ -7,11 +7,13 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 from spanflow.live_meter import WorkerProgress
+from spanflow.logs import UNLIMITED
 from spanflow.status import InterfaceStatus, ProbeStatus
 
 log = logging.getLogger(__name__)
 
 STALLED_AFTER_S = 10.0
+LOSSES_EVERY_S = 10.0
 
 
 class WorkerWatch:
@@ -25,7 +27,7 @@ class WorkerWatch:
         stalled = []
         for worker in workers:
             turns, since = self._seen.get(worker.name, (-1, now_s))
-            if worker.turns != turns:
+            if worker.turns != turns or worker.finished:
                 self._seen[worker.name] = worker.turns, now_s
             elif now_s - since > STALLED_AFTER_S:
                 stalled.append(worker.name)
@@ -37,26 +39,49 @@ class EventLog:
 
     def __init__(self) -> None:
         self._before: ProbeStatus | None = None
+        self._up: dict[str, bool] = {}
+        self._losses: ProbeStatus | None = None
+        self._losses_due_s = 0.0
 
-    def note(self, status: ProbeStatus) -> None:
-        """Log what has happened since the last call."""
+    def note(self, status: ProbeStatus, now_s: float) -> None:
+        """Log what has happened since the last call (monotonic time)."""
         before, self._before = self._before, status
         known = {each.name: each for each in before.interfaces} if before else {}
         for interface in status.interfaces:
             _note_interface(interface, known.get(interface.name))
         if before is not None:
-            _note_losses(status, before)
-            _note_collectors(status, before)
+            self._note_collectors(status, before)
         for name in status.stalled:
-            log.error("thread makes no progress", extra={"thread": name})
+            log.error("no progress", extra={"stalled": name})
         imbalance = {law: missing for law, missing in status.metering.imbalance().items() if missing}
         if imbalance:
             log.error("counters do not add up", extra=imbalance)
+        # Losses are summed up here: the limit on log lines would hide all but the first of many.
+        if self._losses is None:
+            self._losses = status
+        elif now_s >= self._losses_due_s:
+            if _note_losses(status, self._losses):
+                self._losses_due_s = now_s + LOSSES_EVERY_S
+            self._losses = status
 
     def note_end(self, status: ProbeStatus) -> None:
-        """Log what was lost since the last call of `note`; everything has been stopped meanwhile."""
-        if self._before is not None:
-            _note_losses(status, self._before)
+        """Log what was lost and has not been logged; everything has been stopped meanwhile."""
+        if self._losses is not None:
+            _note_losses(status, self._losses)
+
+    def _note_collectors(self, now: ProbeStatus, before: ProbeStatus) -> None:
+        """A collector is down when it is so at two looks: a new session takes a moment."""
+        was_up = {each.name: each.up for each in before.collectors}
+        for collector in now.collectors:
+            name = collector.name
+            if collector.up == self._up.get(name, False) or collector.up != was_up.get(name):
+                continue
+            self._up[name] = collector.up
+            if collector.up:
+                log.info("collector is up", extra={"collector": name, **UNLIMITED})
+            else:
+                error = collector.counters.last_error or "nobody listens there"
+                log.warning("collector is down", extra={"collector": name, "error": error, **UNLIMITED})
 
 
 def _note_interface(now: InterfaceStatus, before: InterfaceStatus | None) -> None:
@@ -64,8 +89,10 @@ def _note_interface(now: InterfaceStatus, before: InterfaceStatus | None) -> Non
     if before is None or now.appearances != before.appearances or now.bound != before.bound:
         if now.bound:
             log.info("interface captured", extra={**fields, "engine": now.engine, "workers": now.workers})
-        else:
+        elif now.engine == "ring":
             log.warning("interface missing, waiting for it", extra={"interface": now.name})
+        else:
+            log.error("interface gone, libpcap needs a restart to capture it again", extra=fields)
     elif now.up != before.up:
         log.warning("interface is up again" if now.up else "interface is down", extra=fields)
     if now.last_error and (before is None or now.last_error != before.last_error):
@@ -76,46 +103,55 @@ def _note_interface(now: InterfaceStatus, before: InterfaceStatus | None) -> Non
             "frames arrive merged, packet counts and sizes are those of merged frames",
             extra={**fields, "remedy": f"ethtool -K {now.name} gro off lro off gso off tso off"},
         )
-    drops = now.kernel_drops - (before.kernel_drops if before else 0)
-    if drops:
-        log.warning(
-            "packets lost in the kernel, the ring was full",
-            extra={**fields, "packets": drops, "remedy": "raise ring_size, or use more workers"},
-        )
     steps = now.clock_steps - (before.clock_steps if before else 0)
     if steps:
         log.warning("the clock made a step", extra={**fields, "steps": steps})
 
 
-def _note_losses(now: ProbeStatus, before: ProbeStatus) -> None:
-    records = now.metering.dropped_at_handover.records - before.metering.dropped_at_handover.records
-    if records:
+def _note_losses(now: ProbeStatus, before: ProbeStatus) -> bool:
+    """Log what was lost between two moments; whether anything was."""
+    lost = False
+    drops_before = {each.name: each.kernel_drops for each in before.interfaces}
+    for interface in now.interfaces:
+        if drops := interface.kernel_drops - drops_before.get(interface.name, 0):
+            lost = True
+            log.warning(
+                "packets lost in the kernel, the ring was full",
+                extra={
+                    "interface": interface.name,
+                    "packets": drops,
+                    "remedy": "raise ring_size, or use more workers",
+                    **UNLIMITED,
+                },
+            )
+    if records := now.metering.dropped_at_handover.records - before.metering.dropped_at_handover.records:
+        lost = True
         log.warning(
             "records dropped at the hand-over, the queue was full",
-            extra={"records": records, "remedy": "raise capture.queue_size"},
+            extra={"records": records, "remedy": "raise capture.queue_size", **UNLIMITED},
         )
-    known = {each.name: each for each in before.collectors}
+    known = {each.name: each.counters for each in before.collectors}
     for collector in now.collectors:
         earlier = known.get(collector.name)
         for reason, tally in collector.counters.dropped.items():
-            dropped = tally.records - (earlier.counters.dropped[reason].records if earlier else 0)
-            if dropped > 0:
+            dropped = tally.records - (earlier.dropped[reason].records if earlier else 0)
+            if dropped:
+                lost = True
                 log.warning(
                     "records dropped for a collector",
-                    extra={"collector": collector.name, "reason": str(reason), "records": dropped},
+                    extra={
+                        "collector": collector.name,
+                        "reason": str(reason),
+                        "records": dropped,
+                        **UNLIMITED,
+                    },
                 )
-
-
-def _note_collectors(now: ProbeStatus, before: ProbeStatus) -> None:
-    was_up = {each.name: each.up for each in before.collectors}
-    for collector in now.collectors:
-        if collector.up == was_up.get(collector.name, False):
-            continue
-        if collector.up:
-            log.info("collector is up", extra={"collector": collector.name})
-        else:
-            error = collector.counters.last_error or "nobody listens there"
-            log.warning("collector is down", extra={"collector": collector.name, "error": error})
+    if packets := now.lost_before - before.lost_before:
+        lost = True
+        log.warning(
+            "records dropped for collectors that a reload removed", extra={"packets": packets, **UNLIMITED}
+        )
+    return lost
 
 
 def status_line(now: ProbeStatus, before: ProbeStatus | None, seconds: float) -> str:

@@ -67,7 +67,7 @@ BROKEN: list[tuple[str, str, list[str]]] = [
         "  engine: pcap\n  when_missing: ignore\n  queue_size: 5GiB\nqueue_size: 1MiB\n",
         [
             "2:14: capture.ring_size: '64' has no unit; write 64B, or another of",
-            "3:18: capture.block_timeout: '2s' is out of range; use 1ms to 1s",
+            "3:18: capture.block_timeout: '2s' is out of range; use 1ms to 100ms",
             "4:16: capture.promiscuous: 'yes' is not a boolean; write true or false",
             "5:16: capture.snap_length: '63' is out of range; use 64 to 65535",
             "6:11: capture.engine: unknown value 'pcap'; did you mean libpcap?",

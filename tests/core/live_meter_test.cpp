@@ -46,10 +46,12 @@ class ScriptedSource final : public LiveSource {
   }
   void wait(int, std::chrono::milliseconds) override { std::this_thread::yield(); }
   void look_after() override {}
+  void read_counts() override {}
   bool departed() const noexcept override { return goes_away && left_ == 0 && state_.interface_index == 7; }
   void forget_interface() override { state_.interface_index = 8; }
-  void close_gate() override { gate_closed = true; }
+  void close_gate() noexcept override { gate_closed = true; }
   std::chrono::milliseconds settling_time() const noexcept override { return 1ms; }
+  std::uint16_t link_type() const noexcept override { return 101; }
   const CaptureState& state() const noexcept override { return state_; }
   std::uint32_t first_interface() const noexcept override { return state_.interface_index; }
 

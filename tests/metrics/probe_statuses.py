@@ -38,6 +38,7 @@ IDLE_METERING = MeteringCounters(
     cached_flows=0,
     ended=dict.fromkeys(ENDS, 0),
     clock_steps=0,
+    merged_frames=0,
     expiry_lag=ExpiryLag(buckets=(0,) * 7, sum_ns=0),
 )
 
@@ -133,6 +134,7 @@ IDLE = ProbeStatus(
     metering=IDLE_METERING,
     cache_capacity_flows=1_000_000,
     handover_octets=33_554_432,
+    lost_before=0,
     stalled=(),
     unready=(),
     reloads=0,

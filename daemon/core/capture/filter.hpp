@@ -31,6 +31,12 @@ class PacketFilter {
 
   [[nodiscard]] bool accepts(const Frame& frame) { return expression_.empty() || matches(frame); }
 
+  void prepare(std::uint16_t link_type) {
+    if (!expression_.empty()) {
+      static_cast<void>(program_for(link_type));
+    }
+  }
+
   // What libpcap says of the expression for some link type that was met; empty when all is well. Frames of a link type
   // for which it does not compile do not match.
   [[nodiscard]] const std::string& error() const noexcept { return error_; }

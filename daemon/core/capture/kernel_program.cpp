@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint32_t kAncillary = static_cast<std::uint32_t>(SKF_AD_OFF);
 constexpr std::uint32_t kNetworkHeader = static_cast<std::uint32_t>(SKF_NET_OFF);
+constexpr std::uint32_t kLinkHeader = static_cast<std::uint32_t>(SKF_LL_OFF);
 constexpr std::uint16_t kLinkTypeEthernet = 1;
 constexpr std::uint32_t kEthernetHeader = 14;
 constexpr std::size_t kMostTags = 8;
@@ -77,9 +78,11 @@ class Assembler {
   KernelProgram program_;
 };
 
-// Leaves the folded hash of the address pair in A. `network`: where the network header begins, as an offset that loads
-// understand. `guarded`: a load behind the end would reject the frame, so lengths are looked at first.
-void hash_addresses(Assembler& code, std::uint32_t network, bool guarded) {
+// Leaves the folded hash of the address pair in A. `begin`: where the frame begins, as an offset that loads understand.
+// `guarded`: a load behind the end would reject the frame, so lengths are looked at first.
+void hash_addresses(Assembler& code, std::uint16_t link_type, std::uint32_t begin, bool guarded) {
+  const auto ethernet = link_type == kLinkTypeEthernet;
+  const auto network = begin + (ethernet ? kEthernetHeader : 0);
   Assembler::Label ipv4;
   Assembler::Label ipv6;
   Assembler::Label other;
@@ -93,7 +96,11 @@ void hash_addresses(Assembler& code, std::uint32_t network, bool guarded) {
     }
   };
   code.add(BPF_LDX | BPF_IMM, 0);
-  code.add(BPF_LD | BPF_W | BPF_ABS, kAncillary + SKF_AD_PROTOCOL);
+  if (ethernet) {
+    code.add(BPF_LD | BPF_H | BPF_ABS, network - 2);
+  } else {
+    code.add(BPF_LD | BPF_W | BPF_ABS, kAncillary + SKF_AD_PROTOCOL);
+  }
   for (std::size_t tags = 0; tags <= kMostTags; ++tags) {
     Assembler::Label tag;
     code.if_equal(ETH_P_IP, ipv4);
@@ -183,7 +190,7 @@ KernelProgram admission(const Admission& options) {
   }
   if (options.workers > 1) {
     Assembler::Label ours;
-    hash_addresses(code, options.link_type == kLinkTypeEthernet ? kEthernetHeader : 0, true);
+    hash_addresses(code, options.link_type, 0, true);
     code.add(BPF_ALU | BPF_MOD | BPF_K, options.workers);
     code.if_equal(options.worker, ours);
     code.add(BPF_RET | BPF_K, 0);
@@ -193,9 +200,9 @@ KernelProgram admission(const Admission& options) {
   return code.take();
 }
 
-KernelProgram fanout_program() {
+KernelProgram fanout_program(std::uint16_t link_type) {
   Assembler code;
-  hash_addresses(code, kNetworkHeader, false);
+  hash_addresses(code, link_type, link_type == kLinkTypeEthernet ? kLinkHeader : kNetworkHeader, false);
   code.add(BPF_RET | BPF_A);
   return code.take();
 }

@@ -30,8 +30,9 @@ struct Admission {
 [[nodiscard]] KernelProgram admission(const Admission& options);
 
 // For PACKET_FANOUT_CBPF: the number that worker_of() folds, which the kernel divides by the number of workers. Found
-// by the network header, so tags that the kernel holds apart do not matter; up to 8 more are walked. What is neither
-// IPv4 nor IPv6 behind tags goes to worker 0.
-[[nodiscard]] KernelProgram fanout_program();
+// from the link header on, where there is one: of frames that this host sends the kernel does not always know where the
+// network header is. Tags that it holds apart do not matter; up to 8 more are walked. What is neither IPv4 nor IPv6
+// behind tags goes to worker 0.
+[[nodiscard]] KernelProgram fanout_program(std::uint16_t link_type);
 
 }  // namespace spanflow

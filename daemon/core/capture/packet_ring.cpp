@@ -19,6 +19,8 @@ namespace spanflow {
 namespace {
 
 constexpr std::size_t kBlockOctets = std::size_t{256} << 10;
+constexpr std::size_t kSmallBlockOctets = std::size_t{64} << 10;
+constexpr std::size_t kManyBlocks = 64;
 constexpr std::size_t kFewestBlocks = 4;
 constexpr unsigned kTagOctets = 4;
 constexpr std::uint32_t kMergedByKernel = 1U << 8;  // TP_STATUS_GSO_TCP, which Debian 12's headers lack
@@ -40,30 +42,32 @@ std::uint32_t status_of(std::byte* block) noexcept {
 
 }  // namespace
 
-PacketRing::PacketRing(int socket, std::size_t octets, std::chrono::milliseconds block_timeout) : socket_(socket) {
-  try {
-    block_octets_ = octets >= kBlockOctets * kFewestBlocks ? kBlockOctets : kBlockOctets / kFewestBlocks;
-    blocks_ = std::max(octets / block_octets_, kFewestBlocks);
-    set_option(socket_, SOL_PACKET, PACKET_VERSION, int{TPACKET_V3}, "TPACKET_V3");
-    set_option(socket_, SOL_PACKET, PACKET_RESERVE, kTagOctets, "PACKET_RESERVE");
-    attach(closed_gate());
-    tpacket_req3 request{};
-    constexpr unsigned kFrameOctets = 2048;  // of no meaning in this version, but checked
-    request.tp_block_size = static_cast<unsigned>(block_octets_);
-    request.tp_block_nr = static_cast<unsigned>(blocks_);
-    request.tp_frame_size = kFrameOctets;
-    request.tp_frame_nr = request.tp_block_size / kFrameOctets * request.tp_block_nr;
-    request.tp_retire_blk_tov = static_cast<unsigned>(block_timeout.count());
-    set_option(socket_, SOL_PACKET, PACKET_RX_RING, request, "the ring's memory");
-    auto* memory = mmap(nullptr, block_octets_ * blocks_, PROT_READ | PROT_WRITE, MAP_SHARED, socket_, 0);
-    if (memory == MAP_FAILED) {
-      fail("mapping the ring");
-    }
-    memory_ = static_cast<std::byte*>(memory);
-  } catch (...) {
-    close(socket_);
-    throw;
+PacketRing::PacketRing(int socket, std::size_t octets, std::size_t snap_octets,
+                       std::chrono::milliseconds block_timeout)
+    : socket_(socket) {
+  // A block with a single packet in it is handed over after the timeout, so at low rates it is the number of blocks
+  // that bridges a stall: small rings have small ones. A frame fits into one block.
+  block_octets_ = snap_octets > kSmallBlockOctets / 2 ? 2 * kSmallBlockOctets : kSmallBlockOctets;
+  if (octets >= kBlockOctets * kManyBlocks) {
+    block_octets_ = kBlockOctets;
   }
+  blocks_ = std::max(octets / block_octets_, kFewestBlocks);
+  set_option(socket_, SOL_PACKET, PACKET_VERSION, int{TPACKET_V3}, "TPACKET_V3");
+  set_option(socket_, SOL_PACKET, PACKET_RESERVE, kTagOctets, "PACKET_RESERVE");
+  attach(closed_gate());
+  tpacket_req3 request{};
+  constexpr unsigned kFrameOctets = 2048;  // of no meaning in this version, but checked
+  request.tp_block_size = static_cast<unsigned>(block_octets_);
+  request.tp_block_nr = static_cast<unsigned>(blocks_);
+  request.tp_frame_size = kFrameOctets;
+  request.tp_frame_nr = request.tp_block_size / kFrameOctets * request.tp_block_nr;
+  request.tp_retire_blk_tov = static_cast<unsigned>(block_timeout.count());
+  set_option(socket_, SOL_PACKET, PACKET_RX_RING, request, "the ring's memory");
+  auto* memory = mmap(nullptr, block_octets_ * blocks_, PROT_READ | PROT_WRITE, MAP_SHARED, socket_, 0);
+  if (memory == MAP_FAILED) {
+    fail("mapping the ring");
+  }
+  memory_ = static_cast<std::byte*>(memory);
 }
 
 PacketRing::~PacketRing() {
@@ -75,6 +79,18 @@ void PacketRing::attach(const KernelProgram& program) {
   const sock_fprog code{.len = static_cast<unsigned short>(program.size()),
                         .filter = const_cast<sock_filter*>(program.data())};
   set_option(socket_, SOL_SOCKET, SO_ATTACH_FILTER, code, "attaching the filter");
+}
+
+void PacketRing::close_gate() noexcept {
+  const auto program = closed_gate();
+  const sock_fprog code{.len = static_cast<unsigned short>(program.size()),
+                        .filter = const_cast<sock_filter*>(program.data())};
+  if (setsockopt(socket_, SOL_SOCKET, SO_ATTACH_FILTER, &code, sizeof code) != 0) {
+    // The kernel bounds what the programs of a socket take, the one that is to be replaced included.
+    const int none = 0;
+    setsockopt(socket_, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
+    setsockopt(socket_, SOL_SOCKET, SO_ATTACH_FILTER, &code, sizeof code);
+  }
 }
 
 void PacketRing::bind(std::uint32_t interface_index) {
@@ -101,12 +117,21 @@ void PacketRing::set_promiscuous(std::uint32_t interface_index) {
   set_option(socket_, SOL_PACKET, PACKET_ADD_MEMBERSHIP, membership, "promiscuous mode");
 }
 
+void PacketRing::leave_promiscuous(std::uint32_t interface_index) noexcept {
+  packet_mreq membership{};
+  membership.mr_ifindex = static_cast<int>(interface_index);
+  membership.mr_type = PACKET_MR_PROMISC;
+  setsockopt(socket_, SOL_PACKET, PACKET_DROP_MEMBERSHIP, &membership, sizeof membership);
+}
+
 void PacketRing::ignore_outgoing() {
   set_option(socket_, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1, "ignoring outgoing copies");
 }
 
-std::uint16_t PacketRing::join_fanout(std::optional<std::uint16_t> group) {
-  const auto type = group ? PACKET_FANOUT_CBPF : PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_UNIQUEID;
+std::uint16_t PacketRing::join_fanout(std::optional<std::uint16_t> group, bool ignore_outgoing) {
+  constexpr int kIgnoreOutgoing = 0x4000;  // PACKET_FANOUT_FLAG_IGNORE_OUTGOING, which Debian 12's headers lack
+  const auto type =
+      PACKET_FANOUT_CBPF | (group ? 0 : PACKET_FANOUT_FLAG_UNIQUEID) | (ignore_outgoing ? kIgnoreOutgoing : 0);
   set_option(socket_, SOL_PACKET, PACKET_FANOUT, int{group.value_or(0)} | type << 16, "joining the fanout group");
   int joined = 0;
   socklen_t octets = sizeof joined;
@@ -156,8 +181,7 @@ void PacketRing::put_tag_back(Frame& frame, std::byte* data, std::uint16_t tpid,
   frame.wire_octets += kTagOctets;
 }
 
-std::size_t PacketRing::next(std::span<Frame> frames, std::uint16_t link_type, std::uint32_t largest_frame,
-                             std::uint64_t& merged) {
+std::size_t PacketRing::next(std::span<Frame> frames, std::uint16_t link_type, std::uint32_t largest_frame) {
   // What the last call gave is done with.
   while (left_ == 0) {
     if (held_) {
@@ -179,9 +203,7 @@ std::size_t PacketRing::next(std::span<Frame> frames, std::uint16_t link_type, s
     frame.clock_ns = frame.time_ns;
     frame.link_type = link_type;
     frame.interface = 0;
-    if (header.tp_len > largest_frame || (header.tp_status & kMergedByKernel) != 0) [[unlikely]] {
-      merged += 1;
-    }
+    frame.merged = header.tp_len > largest_frame || (header.tp_status & kMergedByKernel) != 0;
     if ((header.tp_status & TP_STATUS_VLAN_VALID) != 0) [[unlikely]] {
       const auto has_tpid = (header.tp_status & TP_STATUS_VLAN_TPID_VALID) != 0;
       put_tag_back(frame, data, has_tpid ? header.hv1.tp_vlan_tpid : std::uint16_t{ETH_P_8021Q},

@@ -2,6 +2,7 @@
 // One worker's packet ring on an interface that may go and come.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,16 +33,28 @@ class PacketSource final : public LiveSource {
   static std::vector<std::unique_ptr<LiveSource>> open(const InterfaceOptions& options, const std::vector<int>& sockets,
                                                        const std::vector<int>& spares);
 
-  PacketSource(const InterfaceOptions& options, std::uint32_t worker, std::uint32_t workers, int socket, int spare);
+  // What the workers of an interface have in common: how often it has departed. One of them notices, all follow: a
+  // fanout group that some members have left would deal frames in another way than their spare sockets do.
+  using Departures = std::shared_ptr<std::atomic<std::uint64_t>>;
+
+  PacketSource(const InterfaceOptions& options, std::uint32_t worker, std::uint32_t workers, int socket, int spare,
+               Departures departures);
   ~PacketSource() override;
 
-  [[nodiscard]] std::size_t next(std::span<Frame> frames) override;
+  [[nodiscard]] std::size_t next(std::span<Frame> frames) override {
+    return ring_->next(frames, link_type_, largest_frame_);
+  }
   void wait(int wake, std::chrono::milliseconds timeout) override { ring_->wait(wake, timeout); }
   void look_after() override;
   [[nodiscard]] bool departed() const noexcept override;
   void forget_interface() override;
-  void close_gate() override;
-  [[nodiscard]] std::chrono::milliseconds settling_time() const noexcept override { return 3 * options_.block_timeout; }
+  void read_counts() override;
+  void close_gate() noexcept override { ring_->close_gate(); }
+  // Older kernels count the block timeout in ticks of up to 10 ms, and want to see a block twice.
+  [[nodiscard]] std::chrono::milliseconds settling_time() const noexcept override {
+    return 2 * options_.block_timeout + std::chrono::milliseconds{30};
+  }
+  [[nodiscard]] std::uint16_t link_type() const noexcept override { return state_.bound ? link_type_ : 0; }
   [[nodiscard]] const CaptureState& state() const noexcept override { return state_; }
   [[nodiscard]] std::uint32_t first_interface() const noexcept override {
     return options_.exported_index != 0 ? options_.exported_index : state_.interface_index;
@@ -51,12 +64,14 @@ class PacketSource final : public LiveSource {
   void bind(const NetworkDevice& device);
   void open_gate();
   void bind_if_there();
-  void read_statistics();
+  [[nodiscard]] bool is_intact();
 
   InterfaceOptions options_;
   std::uint32_t worker_;
   std::uint32_t workers_;
   int spare_;
+  Departures departures_;
+  std::uint64_t departures_seen_ = 0;
   std::unique_ptr<PacketRing> ring_;
   bool in_fanout_ = false;
   std::uint16_t link_type_ = 0;

@@ -2,6 +2,7 @@
 #include "capture/pcap_device.hpp"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <pcap/pcap.h>
 #include <pcap/sll.h>
 #include <poll.h>
@@ -36,6 +37,11 @@ constexpr std::uint16_t kArpLoopback = 772;
   }
   const std::string said = handle != nullptr ? pcap_geterr(handle) : "";
   throw std::system_error(error, std::generic_category(), said.empty() ? pcap_statustostr(status) : said);
+}
+
+// Frames have 16 bits for it; a larger one is told as unknown, not as another interface.
+std::uint16_t interface_number(std::uint32_t index) {
+  return index <= std::numeric_limits<std::uint16_t>::max() ? static_cast<std::uint16_t>(index) : std::uint16_t{0};
 }
 
 }  // namespace
@@ -104,7 +110,7 @@ void PcapDevice::keep(std::uint32_t captured, std::uint32_t wire, std::int64_t t
   if (link_type_ == kLinkTypeCooked2 && captured >= sizeof(sll2_header)) {
     sll2_header cooked{};
     std::memcpy(&cooked, frame.data, sizeof cooked);
-    frame.interface = exported_index_ != 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(ntohl(cooked.sll2_if_index));
+    frame.interface = exported_index_ != 0 ? std::uint16_t{0} : interface_number(ntohl(cooked.sll2_if_index));
   }
   if (!is_outgoing_copy(frame)) {
     frames_.push_back(frame);
@@ -141,7 +147,7 @@ void PcapDevice::wait(int wake, std::chrono::milliseconds timeout) {
   poll(waiting.data(), waiting.size(), static_cast<int>(timeout.count()));
 }
 
-void PcapDevice::look_after() {
+void PcapDevice::read_counts() {
   pcap_stat statistics{};
   if (pcap_stats(handle_.get(), &statistics) == 0) {
     // 32 bits that wrap; the difference is right all the same.
@@ -150,17 +156,24 @@ void PcapDevice::look_after() {
     last_received_ = statistics.ps_recv;
     last_dropped_ = statistics.ps_drop;
   }
+}
+
+void PcapDevice::look_after() {
+  read_counts();
   const auto asking = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   const auto device = find_network_device(asking, name_);
   ::close(asking);
-  state_.interface_index = device ? device->index : 0;
+  if (device) {
+    state_.interface_index = device->index;  // the last one, when it is gone: its Flows have yet to leave
+  }
   state_.up = state_.bound && (!device || device->up);
 }
 
-void PcapDevice::close_gate() {
-  const auto none = bpf_insn{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0};
-  const bpf_program nothing{.bf_len = 1, .bf_insns = const_cast<bpf_insn*>(&none)};
-  pcap_setfilter(handle_.get(), const_cast<bpf_program*>(&nothing));
+// Not by pcap_setfilter: libpcap would apply that one to what is in its ring too, and throw it away.
+void PcapDevice::close_gate() noexcept {
+  bpf_insn none{.code = BPF_RET | BPF_K, .jt = 0, .jf = 0, .k = 0};
+  const sock_fprog nothing{.len = 1, .filter = reinterpret_cast<sock_filter*>(&none)};
+  setsockopt(pcap_fileno(handle_.get()), SOL_SOCKET, SO_ATTACH_FILTER, &nothing, sizeof nothing);
 }
 
 }  // namespace spanflow

@@ -36,11 +36,14 @@ class PcapDevice final : public LiveSource {
   // Once it is gone it cannot be opened again: that would take the capability that we no longer have.
   [[nodiscard]] bool departed() const noexcept override { return false; }
   void forget_interface() override {}
-  void close_gate() override;
-  [[nodiscard]] std::chrono::milliseconds settling_time() const noexcept override { return 3 * timeout_; }
+  void read_counts() override;
+  void close_gate() noexcept override;
+  [[nodiscard]] std::chrono::milliseconds settling_time() const noexcept override {
+    return 2 * timeout_ + std::chrono::milliseconds{30};
+  }
   [[nodiscard]] const CaptureState& state() const noexcept override { return state_; }
   [[nodiscard]] std::uint32_t first_interface() const noexcept override;
-  [[nodiscard]] std::uint16_t link_type() const noexcept { return link_type_; }
+  [[nodiscard]] std::uint16_t link_type() const noexcept override { return link_type_; }
 
  private:
   struct Closer {

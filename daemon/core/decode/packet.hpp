@@ -19,6 +19,7 @@ struct Frame {
   std::int64_t clock_ns = 0;    // the highest time stamp of the input, this frame included
   std::uint16_t link_type = 0;  // LINKTYPE_ number, as in a capture file
   std::uint16_t interface = 0;  // number of the capture port
+  bool merged = false;          // several packets, put together by the network card or the kernel
 };
 
 enum class Discard : std::uint8_t {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 from typing import TYPE_CHECKING
 
 from spanflow.errors import ExitCode
@@ -54,6 +55,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Open, drop, run. Raises SpanflowError; returns an exit code."""
+    # Until the service takes it: by default it would end the start.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
     from spanflow import capture_sockets, logs, privileges
     from spanflow.config.load import load
     from spanflow.systemd import Notifier

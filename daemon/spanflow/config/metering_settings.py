@@ -55,10 +55,10 @@ class Capture:
         example="256MiB",
     )
     block_timeout: int = setting(
-        Duration(minimum=MILLISECOND, maximum=SECOND),
+        Duration(minimum=MILLISECOND, maximum=100 * MILLISECOND),
         10 * MILLISECOND,
         "Live: after this time the kernel hands over packets that do not fill a block of the ring. Shorter"
-        " costs more wakeups.",
+        " costs more wakeups; at low rates a ring of n blocks, of 256 KiB each, bridges n times this.",
         example="50ms",
     )
     promiscuous: bool = setting(

@@ -100,3 +100,20 @@ class ExporterCounters(QueueCounters):
     last_template_ns: int
     resolutions: int
     last_error: str
+
+    def after(self, earlier: ExporterCounters) -> ExporterCounters:
+        """These, with what an earlier Exporting Process to the same collector has counted."""
+        return ExporterCounters(
+            offered=self.offered + earlier.offered,
+            sent=self.sent + earlier.sent,
+            queued=self.queued + earlier.queued,
+            dropped={reason: tally + earlier.dropped[reason] for reason, tally in self.dropped.items()},
+            data_records=self.data_records + earlier.data_records,
+            messages=self.messages + earlier.messages,
+            octets_sent=self.octets_sent + earlier.octets_sent,
+            refusals=self.refusals + earlier.refusals,
+            template_sends=self.template_sends + earlier.template_sends,
+            last_template_ns=max(self.last_template_ns, earlier.last_template_ns),
+            resolutions=self.resolutions + earlier.resolutions,
+            last_error=self.last_error or earlier.last_error,
+        )

@@ -7,8 +7,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from spanflow.config.schema import Collector, Export, Settings
+from spanflow.exporting.counters import ExporterCounters
 from spanflow.exporting.domain import observation_domain_id
 from spanflow.exporting.process import ExportingProcess
 from spanflow.exporting.row_plan import Array
@@ -18,11 +20,14 @@ from spanflow.status import CollectorStatus
 _FLOWS_REMEMBERED = 4
 """Connections of each collector that are still ours: what was sent over the last ones may be under way."""
 
+_STOP_TIMEOUT_S = 2.0
+
 FlowsChanged = Callable[[Iterable[LocalFlow]], None]
+_Key = tuple[Collector, Export]
 
 
 class Exporters:
-    """One Exporting Process for each collector. Every method is for the control thread.
+    """One Exporting Process for each collector. For the control thread; `statuses` and `lost_before` for any.
 
     offline: records come from a file, so what leaves is paced. flows_changed: called with the 5-tuples of all
     our datagrams before the first one of a new connection is sent; in the thread that is about to send it.
@@ -35,7 +40,8 @@ class Exporters:
         self._flows_changed = flows_changed
         self._flows: dict[str, deque[LocalFlow]] = {}
         self._lock = threading.Lock()
-        self._retiring: list[threading.Thread] = []
+        self._retiring: dict[ExportingProcess, threading.Thread] = {}
+        self._retired: dict[str, ExporterCounters] = {}
         self._processes = {
             key: self._start(key, settings.export) for key in _keys(settings.collectors, settings.export)
         }
@@ -53,17 +59,18 @@ class Exporters:
     def reload(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Take over other collectors; those that stay as they are keep their session. Names added, removed.
 
-        One that leaves sends what it has, in the background.
+        One that leaves sends what it has, in the background; what it has counted is kept.
         """
         wanted = _keys(settings.collectors, settings.export)
         leaving = {key: process for key, process in self._processes.items() if key not in wanted}
         arriving = [key for key in wanted if key not in self._processes]
-        for process in leaving.values():
-            self._retire(process, settings.export.drain_timeout / 1e9)
-        self._processes = {
-            key: self._processes[key] if key in self._processes else self._start(key, settings.export)
-            for key in wanted
-        }
+        started = {key: self._start(key, settings.export) for key in arriving}
+        with self._lock:
+            self._processes = {
+                key: started[key] if key in started else self._processes[key] for key in wanted
+            }
+            for process in leaving.values():
+                self._retire(process, settings.export.drain_timeout / 1e9)
         return [key[0].name for key in arriving], [key[0].name for key in leaving]
 
     def drain(self, deadline_s: float) -> bool:
@@ -71,24 +78,52 @@ class Exporters:
         drained = [
             process.drain(max(0.0, deadline_s - time.monotonic())) for process in self._processes.values()
         ]
-        for thread in self._retiring:
+        with self._lock:
+            threads = list(self._retiring.values())
+        for thread in threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
-        return all(drained)
+        return all(drained) and not any(thread.is_alive() for thread in threads)
+
+    def queued_records(self) -> int:
+        """Flow Records that wait to be sent, also by collectors that are leaving."""
+        with self._lock:
+            processes = [*self._processes.values(), *self._retiring]
+        return sum(process.counters().queued.records for process in processes)
 
     def stop(self) -> None:
         """End every thread; what is queued is dropped and counted."""
-        for process in self._processes.values():
-            process.stop()
+        with self._lock:
+            processes = [*self._processes.values(), *self._retiring]
+        for process in processes:
+            process.close()
+        deadline_s = time.monotonic() + _STOP_TIMEOUT_S
+        for process in processes:
+            process.join(max(0.0, deadline_s - time.monotonic()))
 
     def statuses(self) -> list[CollectorStatus]:
-        """Every collector, in the order of the settings."""
-        return [_status(process) for process in self.processes]
+        """Every collector, in the order of the settings; counts since the start of the probe."""
+        with self._lock:
+            earlier = self._earlier_counters()
+            processes = self.processes
+        return [_status(process, earlier.get(process.collector.name)) for process in processes]
+
+    def lost_before(self) -> int:
+        """Packets in records that collectors did not get which are no longer in the settings."""
+        with self._lock:
+            earlier = self._earlier_counters()
+            names = {process.collector.name for process in self._processes.values()}
+        return sum(
+            tally.packets
+            for name, counters in earlier.items()
+            if name not in names
+            for tally in counters.dropped.values()
+        )
 
     def stalled(self) -> list[str]:
         """The collectors whose thread makes no progress."""
         return [f"collector {process.collector.name}" for process in self.processes if process.stalled]
 
-    def _start(self, key: tuple[Collector, Export], export: Export) -> ExportingProcess:
+    def _start(self, key: _Key, export: Export) -> ExportingProcess:
         collector, _ = key
         process = ExportingProcess(
             collector,
@@ -104,29 +139,44 @@ class Exporters:
         def leave() -> None:
             process.drain(timeout_s)
             process.stop()
+            with self._lock:
+                name = process.collector.name
+                counters = process.counters()
+                earlier = self._retired.get(name)
+                self._retired[name] = counters if earlier is None else counters.after(earlier)
+                del self._retiring[process]
 
-        self._retiring = [thread for thread in self._retiring if thread.is_alive()]
         thread = threading.Thread(target=leave, name=f"retire {process.collector.name}"[:15], daemon=True)
-        self._retiring.append(thread)
+        self._retiring[process] = thread
         thread.start()
+
+    def _earlier_counters(self) -> dict[str, ExporterCounters]:
+        """What Exporting Processes that have left, or are about to, have counted, by the collector's name."""
+        sums = dict(self._retired)
+        for process in self._retiring:
+            name, counters = process.collector.name, process.counters()
+            sums[name] = counters.after(sums[name]) if name in sums else counters
+        return sums
 
     def _connected(self, name: str, flow: LocalFlow) -> None:
         with self._lock:
             self._flows.setdefault(name, deque(maxlen=_FLOWS_REMEMBERED)).append(flow)
-            self._flows_changed([each for flows in self._flows.values() for each in flows])
+            flows = [each for known in self._flows.values() for each in known]
+        self._flows_changed(flows)
 
 
-def _keys(collectors: Iterable[Collector], export: Export) -> Mapping[tuple[Collector, Export], None]:
-    """What makes a collector another one: its own options, and those of `export` as it sees them."""
-    return dict.fromkeys((collector, collector.effective(export)) for collector in collectors)
+def _keys(collectors: Iterable[Collector], export: Export) -> Mapping[_Key, None]:
+    """What makes a collector another one: its options, and those of `export` that a session depends on."""
+    same = replace(export, drain_timeout=0, pace=0)
+    return dict.fromkeys((collector, collector.effective(same)) for collector in collectors)
 
 
-def _status(process: ExportingProcess) -> CollectorStatus:
+def _status(process: ExportingProcess, earlier: ExporterCounters | None) -> CollectorStatus:
     counters = process.counters()
     return CollectorStatus(
         name=process.collector.name,
         url=process.collector.url,
         up=process.up,
-        counters=counters,
+        counters=counters if earlier is None else counters.after(earlier),
         last_template_ns=counters.last_template_ns,
     )

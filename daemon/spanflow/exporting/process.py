@@ -114,10 +114,18 @@ class ExportingProcess:
 
     def stop(self) -> None:
         """End the thread; what is still queued is dropped and counted. May be called again."""
+        self.close()
+        self.join(_STOP_TIMEOUT_S)
+
+    def close(self) -> None:
+        """Ask the thread to end, and drop what is queued."""
         self._stopping.set()
         self._queue.close()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the thread; one that name servers hold up ends with the process."""
         if self._thread.is_alive():
-            self._thread.join(_STOP_TIMEOUT_S)
+            self._thread.join(timeout_s)
         else:
             self._disconnect()
 
@@ -190,6 +198,11 @@ class ExportingProcess:
         if delivery.lost:
             self._lose("sending failed", DropReason.SEND_ERROR, self._counters.last_error)
 
+    def _wait(self, seconds: float) -> bool:
+        """Sleep, as a part of sending; true when the export is to stop. To wait is no stall."""
+        self._turned_ns = self._clock.monotonic_ns()
+        return self._stopping.wait(seconds)
+
     def _note_refusals(self) -> None:
         if self._delivery is not None:
             self._delivery.notice_refusals()
@@ -235,7 +248,7 @@ class ExportingProcess:
         failure = "no address"
         for address in addresses:
             try:
-                transport = UdpTransport(address, self._stopping.wait, discover_path_mtu=discover)
+                transport = UdpTransport(address, self._wait, discover_path_mtu=discover)
             except OSError as error:
                 failure = str(error)
                 continue
@@ -270,9 +283,9 @@ class ExportingProcess:
 
     def _pacer(self, flow: LocalFlow) -> Pacer:
         if flow.stays_on_machine:
-            return ReceiverPacer(receiver_look(flow), self._clock, self._stopping.wait)
+            return ReceiverPacer(receiver_look(flow), self._clock, self._wait)
         if self._offline and self._settings.pace:
-            return RatePacer(self._settings.pace, self._clock, self._stopping.wait)
+            return RatePacer(self._settings.pace, self._clock, self._wait)
         return Unpaced()
 
     def _resolution_is_due(self) -> bool:

@@ -45,7 +45,8 @@ std::string long_filter() {
 
 TEST_CASE("the kernel accepts every program") {
   CHECK(kernel_accepts(closed_gate()));
-  CHECK(kernel_accepts(fanout_program()));
+  CHECK(kernel_accepts(fanout_program(1)));
+  CHECK(kernel_accepts(fanout_program(101)));
   for (const auto link_type : {std::uint16_t{1}, std::uint16_t{101}}) {
     for (const std::uint32_t workers : {1U, 2U, 64U}) {
       for (const auto* filter :
