@@ -42,15 +42,20 @@ class OpenInterface:
     native: _core.LiveInterface
 
 
+def enabled_interfaces(settings: Settings) -> list[Interface]:
+    """Those to capture on. Raises ConfigError when there is none, as for a file that was emptied by mistake."""
+    enabled = [interface for interface in settings.interfaces if interface.enabled]
+    if not enabled:
+        raise ConfigError("interfaces: there is none to capture on; name one, as in -i eth0")
+    return enabled
+
+
 def open_interfaces(settings: Settings) -> list[OpenInterface]:
     """Open every enabled interface.
 
     Raises CaptureError: exit code 77 without CAP_NET_RAW, 66 for an interface that is missing.
     """
-    enabled = [interface for interface in settings.interfaces if interface.enabled]
-    if not enabled:
-        raise ConfigError("interfaces: there is none to capture on; name one, as in -i eth0")
-    return [_open(interface, settings) for interface in enabled]
+    return [_open(interface, settings) for interface in enabled_interfaces(settings)]
 
 
 def _open(interface: Interface, settings: Settings) -> OpenInterface:

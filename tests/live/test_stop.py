@@ -35,7 +35,7 @@ def test_on_a_silent_interface(number: signal.Signals) -> None:
 
 def test_packets_that_lie_in_an_unfinished_block_are_metered() -> None:
     """The kernel hands a block over when it is full or its time is up; neither has happened yet."""
-    with probe(settings={"capture.block_timeout": "300ms"}) as running:
+    with probe(settings={"capture.block_timeout": "100ms"}) as running:
         running.sender.send(udp_flows(50, packets=2))
         running.daemon.stop_in_peace()
         flows = running.collector.flows()

@@ -63,9 +63,11 @@ def run(arguments: argparse.Namespace) -> int:
     from spanflow.systemd import Notifier
 
     def load_settings() -> Settings:
-        return load(
+        settings = load(
             arguments.config, arguments.overrides, arguments.collectors, arguments.interfaces, os.environ
         )
+        capture_sockets.enabled_interfaces(settings)
+        return settings
 
     settings = load_settings()
     logs.configure(settings.log.format, settings.log.level)

@@ -84,10 +84,18 @@ class Delivery:
     def notice_refusals(self) -> None:
         """Ask whether what was sent last was refused; the answer comes after the sending."""
         self.transport.notice_refusals()
-        self._watch_refusals(sent=False)
+        self._watch_refusals()
 
     def deliver(self, batch: Array) -> dict[DropReason, Tally]:
-        """Send a batch; what of it could not be sent, by reason. The rest was handed to the kernel."""
+        """Send a batch; what of it could not be sent, by reason. The rest was handed to the kernel.
+
+        A collector that refused what was sent last may be another process by now, which knows no Templates: it
+        gets them first.
+        """
+        self.notice_refusals()
+        if self._was_refused:
+            self._send_templates()
+            self._send_options()
         losses: list[tuple[DropReason, Array]] = []
         for rows in self._session.rows(batch):
             try:
@@ -149,17 +157,15 @@ class Delivery:
         if sent in (Sent.NONE_FAILED, Sent.NONE_TOO_LARGE):
             self._counters.last_error = self.transport.last_error
             self.lost = sent is Sent.NONE_FAILED
-        self._watch_refusals(sent=True)
+        self._was_refused = False
+        self._watch_refusals()
         return sent
 
-    def _watch_refusals(self, *, sent: bool) -> None:
-        """A collector that listens again after it refused has forgotten the Templates: they are due now."""
+    def _watch_refusals(self) -> None:
         refused = self.transport.refusals - self._refusals_seen
         self._refusals_seen += refused
         self._counters.refusals += refused
-        if sent and self._was_refused and not refused:
-            self._templates_due_ns = self._options_due_ns = self._clock.monotonic_ns()
-        self._was_refused = bool(refused) or (self._was_refused and not sent)
+        self._was_refused = self._was_refused or bool(refused)
 
     def _count(self, messages: int, octets: int, data_records: int) -> None:
         self._counters.messages += messages
