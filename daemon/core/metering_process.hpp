@@ -111,8 +111,8 @@ class MeteringProcess {
   MeteringOptions options_;
   std::uint16_t attention_ = 0;  // FlowState bits that make a packet's Flow need a look
   std::int64_t active_coarse_ = 0;
-  std::int64_t horizon_ns_ = 0;  // the longest timeout
-  std::int64_t clock_ns_ = 0;    // of the last call of expire()
+  std::int64_t horizon_ns_ = 0;                                            // the longest timeout
+  std::int64_t clock_ns_ = 0;                                              // of the last call of expire()
   std::int64_t stepped_to_ns_ = std::numeric_limits<std::int64_t>::min();  // where the last step of the clock led
   FlowCache cache_;
   DeadlineWheel wheel_;

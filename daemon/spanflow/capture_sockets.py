@@ -43,7 +43,7 @@ class OpenInterface:
 
 
 def enabled_interfaces(settings: Settings) -> list[Interface]:
-    """Those to capture on. Raises ConfigError when there is none, as for a file that was emptied by mistake."""
+    """Those to capture on. Raises ConfigError when there is none, as in a file that was emptied."""
     enabled = [interface for interface in settings.interfaces if interface.enabled]
     if not enabled:
         raise ConfigError("interfaces: there is none to capture on; name one, as in -i eth0")

@@ -42,8 +42,7 @@ std::uint32_t status_of(std::byte* block) noexcept {
 
 }  // namespace
 
-PacketRing::PacketRing(int socket, std::size_t octets, std::size_t snap_octets,
-                       std::chrono::milliseconds block_timeout)
+PacketRing::PacketRing(int socket, std::size_t octets, std::size_t snap_octets, std::chrono::milliseconds block_timeout)
     : socket_(socket) {
   // A block with a single packet in it is handed over after the timeout, so at low rates it is the number of blocks
   // that bridges a stall: small rings have small ones. A frame fits into one block.

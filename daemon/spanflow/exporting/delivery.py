@@ -89,8 +89,8 @@ class Delivery:
     def deliver(self, batch: Array) -> dict[DropReason, Tally]:
         """Send a batch; what of it could not be sent, by reason. The rest was handed to the kernel.
 
-        A collector that refused what was sent last may be another process by now, which knows no Templates: it
-        gets them first.
+        A collector that refused what was sent last may be another process by now, which knows no Templates:
+        it gets them first.
         """
         self.notice_refusals()
         if self._was_refused:
