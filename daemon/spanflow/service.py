@@ -213,7 +213,8 @@ class Service:
         moved = self._serve_elsewhere(settings.metrics.listen)
         if not moved:
             settings = replace(settings, metrics=self._settings.metrics)
-        self._meter.set_timeouts(settings.cache)
+        if settings.cache != self._settings.cache:
+            self._meter.set_timeouts(settings.cache)
         added, removed = self._exporters.reload(settings)
         self._settings = settings
         names = {"collectors_added": ", ".join(added), "collectors_removed": ", ".join(removed)}

@@ -164,6 +164,7 @@ def status_line(now: ProbeStatus, before: ProbeStatus | None, seconds: float) ->
         f"{sum(each.up for each in now.collectors)}/{len(now.collectors)} collectors up",
     ]
     parts += _first(now.stalled, "stalled: ") or _first(now.unready, "")
+    parts += [] if now.last_reload_successful else ["the last reload was refused"]
     return ", ".join([*parts, f"lost {now.lost}"])
 
 
