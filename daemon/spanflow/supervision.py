@@ -74,7 +74,7 @@ class EventLog:
         was_up = {each.name: each.up for each in before.collectors}
         for collector in now.collectors:
             name = collector.name
-            if collector.up == self._up.get(name, False) or collector.up != was_up.get(name):
+            if collector.up == self._up.get(name) or collector.up != was_up.get(name):
                 continue
             self._up[name] = collector.up
             if collector.up:
