@@ -30,7 +30,7 @@ FIELDS_TABLE, TEMPLATES_TABLE, OPTIONS_TABLE = tables()
 
 
 def test_the_page_is_what_the_table_gives() -> None:
-    text = (DOCS / fields_reference.NAME).read_text(encoding="utf-8")
+    text = (DOCS / fields_reference.PAGE.name).read_text(encoding="utf-8")
     assert text == fields_reference.reference(), "run python -m spanflow.fields_reference --write"
 
 
@@ -82,10 +82,10 @@ def test_write_makes_the_page_and_check_says_that_it_is_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["fields_reference", "--check", str(tmp_path)])
-    assert fields_reference.main() == 1
+    assert fields_reference.PAGE.main() == 1
     assert f"{tmp_path}/fields.md: stale" in capsys.readouterr().err
     monkeypatch.setattr("sys.argv", ["fields_reference", "--write", str(tmp_path)])
-    assert fields_reference.main() == 0
-    assert not fields_reference.is_stale(tmp_path)
+    assert fields_reference.PAGE.main() == 0
+    assert not fields_reference.PAGE.is_stale(tmp_path)
     monkeypatch.setattr("sys.argv", ["fields_reference", "--check", str(tmp_path)])
-    assert fields_reference.main() == 0
+    assert fields_reference.PAGE.main() == 0

@@ -6,18 +6,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from spanflow.exporting.options import sampling_template
 from spanflow.exporting.profiles import GENERIC, Profile
 from spanflow.exporting.template import OptionsTemplate
 from spanflow.fields import FIELDS, IP_VERSIONS, Field
+from spanflow.generated_page import GeneratedPage
 from spanflow.information_elements import REVERSE_PEN, InformationElement, reverse_of
-
-NAME = "fields.md"
 
 _HEAD = """\
 # Exported fields
@@ -122,28 +119,7 @@ def _options_cells(template: OptionsTemplate) -> Iterator[tuple[str, ...]]:
         yield (str(int(template.template_id)), *_element_cells(element), scope)
 
 
-def is_stale(folder: Path) -> bool:
-    """Whether the page in `folder` is missing or not what the table of fields gives."""
-    path = folder / NAME
-    return not path.exists() or path.read_text(encoding="utf-8") != reference()
-
-
-def main() -> int:
-    """Write the page, or say that it is stale (exit code 1)."""
-    parser = argparse.ArgumentParser(prog="python -m spanflow.fields_reference")
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--write", action="store_true", help="write the page")
-    action.add_argument("--check", action="store_true", help="only say whether it is stale")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("docs"), help="default: docs")
-    arguments = parser.parse_args()
-    if not is_stale(arguments.folder):
-        return 0
-    if arguments.write:
-        (arguments.folder / NAME).write_text(reference(), encoding="utf-8")
-        return 0
-    print(f"{arguments.folder / NAME}: stale; run with --write", file=sys.stderr)
-    return 1
-
+PAGE = GeneratedPage("spanflow.fields_reference", "fields.md", reference)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(PAGE.main())

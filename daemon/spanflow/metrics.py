@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What /metrics answers: the table of metrics over the probe's status, rendered by prometheus_client.
 
-A scrape reads snapshots only; it never touches the packet path. The page `metrics.md` is computed from the
-same table: `python -m spanflow.metrics --write` makes it in the folder `docs`, `--check` says if it is stale.
+A scrape reads snapshots only; it never touches the packet path.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import TypeAlias
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -25,17 +21,13 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from spanflow.exporting.counters import DropReason
-from spanflow.kernel_losses import CARD_STAGES, KernelLosses
-from spanflow.metric_samples import FLOW_END_REASONS, Sample, Scrape
+from spanflow.kernel_losses import KernelLosses
+from spanflow.metric_samples import Sample, Scrape
 from spanflow.metric_table import METRICS, Metric
-from spanflow.record import EndDetail
 from spanflow.status import ProbeStatus
 
 TEXT = "text/plain"
 OPENMETRICS = "application/openmetrics-text"
-
-NAME = "metrics.md"
 
 Family: TypeAlias = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily | InfoMetricFamily
 
@@ -128,90 +120,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-_HEAD = """\
-# Metrics
-
-What `/metrics` answers, in the text format of Prometheus or as OpenMetrics. This page is computed from
-`daemon/spanflow/metric_table.py`; do not edit it.
-
-- Everything is there from the start, with 0. Counters begin at 0 with the probe and never go back.
-- Octets are called bytes, as Prometheus names its units.
-- Beside these there are the `process_*` metrics that every Prometheus client has.
-
-## Metrics
-"""
-
-_LABELS_HEAD = """
-## Labels
-"""
-
-
-def reference() -> str:
-    """The whole page."""
-    rows = ((_code(row.name), row.kind, ", ".join(map(_code, row.labels)), row.help) for row in METRICS)
-    lines = [_HEAD, *_table(("metric", "kind", "labels", "tells"), rows)]
-    lines += [_LABELS_HEAD, *_table(("label", "of", "holds"), _label_rows())]
-    return "\n".join(lines) + "\n"
-
-
-def _label_rows() -> Iterator[tuple[str, str, str]]:
-    """What the labels hold, for each kind of metric that has them."""
-    reasons = dict.fromkeys(FLOW_END_REASONS.values())
-    stages = ("kernel_ring", *CARD_STAGES)
-    for label, of, holds in (
-        ("interface", "", "the name of a configured interface"),
-        ("collector", "", "the name of a configured collector"),
-        ("stage", "capture drops", f"{_words(stages)}; the last four as card and driver count them"),
-        ("reason", "discards", "as in [semantics.md](semantics.md), section 1"),
-        ("reason", "flow ends", f"flowEndReason: {_words(reasons)}"),
-        ("detail", "flow ends", f"which rule: {_words(each.name.lower() for each in EndDetail)}"),
-        ("reason", "export drops", _words(DropReason)),
-        ("law", "imbalances", "which sum, as in [semantics.md](semantics.md), section 10"),
-        ("index", "capture info", "the number that the kernel gave it; 0 while it does not exist"),
-        ("engine", "capture info", "how frames are taken"),
-        ("version", "build info", "of Spanflow; beside it the versions of what it runs on"),
-    ):
-        yield _code(label), of, holds
-
-
-def _words(words: Iterable[str]) -> str:
-    return ", ".join(map(_code, words))
-
-
-def _code(text: str) -> str:
-    return f"`{text}`"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """A table in Markdown."""
-    for cells in (head, ("---",) * len(head), *rows):
-        yield f"| {' | '.join(cells)} |"
-
-
-def is_stale(folder: Path) -> bool:
-    """Whether the page in `folder` is missing or not what the table of metrics gives."""
-    path = folder / NAME
-    return not path.exists() or path.read_text(encoding="utf-8") != reference()
-
-
-def main() -> int:
-    """Write the page, or say that it is stale (exit code 1)."""
-    parser = argparse.ArgumentParser(prog="python -m spanflow.metrics")
-    action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--write", action="store_true", help="write the page")
-    action.add_argument("--check", action="store_true", help="only say whether it is stale")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("docs"), help="default: docs")
-    arguments = parser.parse_args()
-    if not is_stale(arguments.folder):
-        return 0
-    if arguments.write:
-        (arguments.folder / NAME).write_text(reference(), encoding="utf-8")
-        return 0
-    print(f"{arguments.folder / NAME}: stale; run with --write", file=sys.stderr)
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,7 +9,7 @@ import pytest
 
 from metrics.kernel_counts import KernelCounts
 from metrics.probe_statuses import BUSY
-from spanflow import metrics
+from spanflow import metrics_reference
 from spanflow.kernel_losses import KernelLosses
 from spanflow.metric_samples import Scrape
 from spanflow.metric_table import METRICS
@@ -19,7 +19,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 def tables() -> list[list[list[str]]]:
     """The rows of each table of the page, without the two lines of its head."""
-    sections = metrics.reference().split("\n## ")[1:]
+    sections = metrics_reference.reference().split("\n## ")[1:]
     return [
         [
             [cell.strip() for cell in line.strip("|").split("|")]
@@ -34,8 +34,8 @@ METRICS_TABLE, LABELS_TABLE = tables()
 
 
 def test_the_page_is_what_the_table_gives() -> None:
-    text = (DOCS / metrics.NAME).read_text(encoding="utf-8")
-    assert text == metrics.reference(), "run python -m spanflow.metrics --write"
+    text = (DOCS / metrics_reference.PAGE.name).read_text(encoding="utf-8")
+    assert text == metrics_reference.reference(), "run python -m spanflow.metrics_reference --write"
 
 
 def test_the_page_has_every_metric_with_its_labels() -> None:
@@ -73,10 +73,10 @@ def test_write_makes_the_page_and_check_says_that_it_is_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["metrics", "--check", str(tmp_path)])
-    assert metrics.main() == 1
+    assert metrics_reference.PAGE.main() == 1
     assert f"{tmp_path}/metrics.md: stale" in capsys.readouterr().err
     monkeypatch.setattr("sys.argv", ["metrics", "--write", str(tmp_path)])
-    assert metrics.main() == 0
-    assert not metrics.is_stale(tmp_path)
+    assert metrics_reference.PAGE.main() == 0
+    assert not metrics_reference.PAGE.is_stale(tmp_path)
     monkeypatch.setattr("sys.argv", ["metrics", "--check", str(tmp_path)])
-    assert metrics.main() == 0
+    assert metrics_reference.PAGE.main() == 0

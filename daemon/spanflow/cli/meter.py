@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from spanflow.cli.settings_arguments import add_settings_arguments
 from spanflow.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -31,23 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         " collectors that are named, or to standard output as a table. A summary that adds up ends it.",
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="a capture file; - is standard input")
-    parser.add_argument(
-        "--collector",
-        dest="collectors",
-        metavar="URL",
-        action="append",
-        default=[],
-        help="who receives the flows, as in ipfix+udp://192.0.2.1:4739?biflow=true; may be repeated",
-    )
-    parser.add_argument("-c", "--config", metavar="FILE", help="a configuration file")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="override a setting, as in cache.active_timeout=120s; may be repeated",
-    )
+    add_settings_arguments(parser)
     parser.set_defaults(run=run)
 
 

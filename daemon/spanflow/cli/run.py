@@ -8,6 +8,7 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from spanflow.cli.settings_arguments import add_settings_arguments
 from spanflow.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         " SPANFLOW_INTERFACE, SPANFLOW_COLLECTOR and SPANFLOW_CACHE_ACTIVE_TIMEOUT come after the file"
         " and before the command line.",
     )
-    parser.add_argument("-c", "--config", metavar="FILE", help="a configuration file")
     parser.add_argument(
         "-i",
         "--interface",
@@ -34,22 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=[],
         help="capture on this interface; may be repeated",
     )
-    parser.add_argument(
-        "--collector",
-        dest="collectors",
-        metavar="URL",
-        action="append",
-        default=[],
-        help="who receives the flows, as in ipfix+udp://192.0.2.1:4739; may be repeated",
-    )
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="override a setting, as in cache.active_timeout=120s; may be repeated",
-    )
+    add_settings_arguments(parser)
     parser.set_defaults(run=run)
 
 
