@@ -39,6 +39,7 @@ class Exporters:
         self._offline = offline
         self._flows_changed = flows_changed
         self._flows: dict[str, deque[LocalFlow]] = {}
+        self._telling = threading.Lock()
         self._lock = threading.Lock()
         self._retiring: dict[ExportingProcess, threading.Thread] = {}
         self._retired: dict[str, ExporterCounters] = {}
@@ -159,10 +160,9 @@ class Exporters:
         return sums
 
     def _connected(self, name: str, flow: LocalFlow) -> None:
-        with self._lock:
+        with self._telling:  # told in the order in which they came
             self._flows.setdefault(name, deque(maxlen=_FLOWS_REMEMBERED)).append(flow)
-            flows = [each for known in self._flows.values() for each in known]
-        self._flows_changed(flows)
+            self._flows_changed([each for known in self._flows.values() for each in known])
 
 
 def _keys(collectors: Iterable[Collector], export: Export) -> Mapping[_Key, None]:
