@@ -106,7 +106,7 @@ def _head(given: argparse.Namespace, truth: dict[str, Any], load: float) -> dict
         "trials": f"{given.trials} of {given.seconds:g} s for each receiver and rate, in turn",
         "frames": f"{truth['packets']:,} in {truth['biflows']:,} Biflows, "
         f"{truth['wire_octets'] / truth['packets']:.0f} octets on average",
-        "load before": f"{load:.2f} (others' work shows here)",
+        "load before": f"{load:.2f} (others' work shows here, and in the bare ring's rates)",
     }
 
 

@@ -71,7 +71,7 @@ def _verdicts(measured: dict[str, Any]) -> list[tuple[str, ...]]:
         (
             f"share of the receiver's core at {rate:,.0f} packets/s",
             f"≤ {_percent(SHARE_LIMIT)}",
-            f"{_percent(share)}; bare ring {_percent(ring)}{beside}",
+            f"{_range(paced)}; bare ring {_percent(ring)}{beside}",
             _word(share <= SHARE_LIMIT),
         ),
         (
@@ -105,7 +105,6 @@ def _trials(trials: dict[str, dict[str, Trials]]) -> str:
     rows = []
     for name, kinds in trials.items():
         for kind, runs in kinds.items():
-            shares = [run["share"] for run in runs]
             drops = [run["drops"] for run in runs if run["drops"] is not None]
             rows.append(
                 (
@@ -115,7 +114,7 @@ def _trials(trials: dict[str, dict[str, Trials]]) -> str:
                     f"{sum(run['delivered'] for run in runs):,}",
                     f"{sum(run['lost'] for run in runs):,}",
                     f"{sum(drops):,}" if drops else "",
-                    f"{_percent(median(shares))} ({_percent(min(shares))}–{_percent(max(shares))})",
+                    _range(runs),
                     f"{_median(runs, 'ns_per_packet'):.0f}",
                 )
             )
@@ -143,6 +142,12 @@ def _growth(soak: dict[str, Any]) -> int:
 
 def _median(runs: Trials, what: str) -> float:
     return float(median(run[what] for run in runs))
+
+
+def _range(runs: Trials) -> str:
+    """The share of the core: median (least–most)."""
+    shares = [run["share"] for run in runs]
+    return f"{_percent(median(shares))} ({_percent(min(shares))}–{_percent(max(shares))})"
 
 
 def _percent(share: float, digits: int = 1) -> str:
