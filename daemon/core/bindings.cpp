@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The only file that knows Python.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -8,6 +9,7 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -20,6 +22,7 @@
 #include "capture/network_device.hpp"
 #include "capture/packet_source.hpp"
 #include "capture/pcap_device.hpp"
+#include "classify/detection.hpp"
 #include "decode/decode.hpp"
 #include "file_meter.hpp"
 #include "handover/record_layout.hpp"
@@ -99,6 +102,18 @@ nb::dict as_dict(const Counters& counters) {
   dict["ended"] = ended;
   dict["clock_steps"] = counters.clock_steps;
   dict["merged_frames"] = counters.merged_frames;
+  const auto& classification = counters.classification;
+  nb::dict classified;
+  classified["under_detection"] = classification.under_detection;
+  classified["memory_octets"] = classification.memory_octets;
+  classified["inspected_packets"] = classification.inspected_packets;
+  classified["detected"] = classification.detected;
+  classified["given_up"] = classification.given_up;
+  classified["guessed"] = classification.guessed;
+  classified["refused_flows"] = classification.refused_flows;
+  classified["refused_memory"] = classification.refused_memory;
+  classified["dropped_details"] = classification.dropped_details;
+  dict["classification"] = classified;
   nb::dict lag;
   lag["buckets"] = std::vector<std::uint64_t>(counters.expiry_lag.begin(), counters.expiry_lag.end());
   lag["sum_ns"] = counters.expiry_lag_sum_ns;
@@ -165,6 +180,58 @@ Address address_of(const nb::bytes& octets) {
   return address;
 }
 
+using RuleParts = std::tuple<std::string, std::vector<std::tuple<nb::bytes, std::uint8_t>>,
+                             std::vector<std::tuple<std::uint16_t, std::uint16_t>>, std::vector<std::string>>;
+
+Rule rule_of(const RuleParts& parts) {
+  const auto& [name, networks, ports, server_names] = parts;
+  Rule rule{.name = name, .networks = {}, .ports = {}, .server_names = server_names};
+  for (const auto& [address, prefix_length] : networks) {
+    rule.networks.push_back(Network{.address = address_of(address), .prefix_length = prefix_length});
+  }
+  for (const auto& [first, last] : ports) {
+    rule.ports.push_back(PortRange{.first = first, .last = last});
+  }
+  return rule;
+}
+
+nb::str text_of(const char* text) { return nb::str(text == nullptr ? "" : text); }
+
+// What an engine knows: opened, read, closed.
+nb::dict classification_tables(const ClassificationOptions& options) {
+  const Engine engine(options.shim, options.protocols_file);
+  const ApplicationTable table(engine, options.rules);
+  nb::list applications;
+  const auto& all = table.applications();
+  for (std::size_t number = 0; number < all.size(); ++number) {
+    const auto& [application_id, name, category, breed, user_defined] = all[number];
+    if (!name.empty()) {
+      applications.append(
+          nb::make_tuple(number, application_id, name, text_of(engine.category_name(category)), breed, user_defined));
+    }
+  }
+  nb::list categories;
+  for (std::uint32_t number = 0; number < engine.categories(); ++number) {
+    const char* name = engine.category_name(static_cast<std::uint16_t>(number));
+    if (name != nullptr) {
+      categories.append(nb::make_tuple(number, name));
+    }
+  }
+  nb::list risks;
+  for (std::uint32_t bit = 0; bit < 64; ++bit) {
+    if (const char* name = engine.risk_name(bit); name != nullptr) {
+      risks.append(nb::make_tuple(bit, name));
+    }
+  }
+  nb::dict tables;
+  tables["engine"] = engine.name();
+  tables["version"] = engine.version();
+  tables["applications"] = applications;
+  tables["categories"] = categories;
+  tables["risks"] = risks;
+  return tables;
+}
+
 }  // namespace
 }  // namespace spanflow
 
@@ -187,7 +254,11 @@ NB_MODULE(_core, m) {
 
   nb::class_<BatchView>(m, "Batch", nb::type_slots(batch_slots))
       .def("__len__", [](const BatchView& view) { return view.batch->size(); })
-      .def_prop_ro("ip_version", [](const BatchView& view) { return int{view.batch->ip_version()}; });
+      .def_prop_ro("ip_version", [](const BatchView& view) { return int{view.batch->ip_version()}; })
+      .def_prop_ro("details", [](const BatchView& view) {
+        const auto& details = view.batch->details();
+        return nb::bytes(details.data(), details.size());
+      });
 
   nb::register_exception_translator([](const std::exception_ptr& caught, void*) {
     try {
@@ -235,13 +306,38 @@ NB_MODULE(_core, m) {
       .def("filter_error", &Meter::filter_error)
       .def("failure", &Meter::failure);
 
+  nb::class_<ClassificationOptions>(m, "ClassificationOptions")
+      .def(
+          "__init__",
+          [](ClassificationOptions* self, std::string shim, std::string protocols_file, std::uint8_t tcp_packets,
+             std::uint8_t udp_packets, std::uint8_t other_packets, bool empty_packets, std::uint32_t max_flows,
+             std::size_t memory_octets, bool http_details, const std::vector<RuleParts>& rules) {
+            new (self) ClassificationOptions{.shim = std::move(shim),
+                                             .protocols_file = std::move(protocols_file),
+                                             .tcp_packets = tcp_packets,
+                                             .udp_packets = udp_packets,
+                                             .other_packets = other_packets,
+                                             .empty_packets = empty_packets,
+                                             .max_flows = max_flows,
+                                             .memory_octets = memory_octets,
+                                             .http_details = http_details,
+                                             .rules = {}};
+            for (const auto& parts : rules) {
+              self->rules.push_back(rule_of(parts));
+            }
+          },
+          nb::kw_only(), nb::arg("shim"), nb::arg("protocols_file"), nb::arg("tcp_packets"), nb::arg("udp_packets"),
+          nb::arg("other_packets"), nb::arg("empty_packets"), nb::arg("max_flows"), nb::arg("memory_octets"),
+          nb::arg("http_details"), nb::arg("rules"));
+  m.def("classification_tables", &classification_tables, nb::arg("options"));
+
   nb::class_<MeteringOptions>(m, "MeteringOptions")
       .def(
           "__init__",
           [](MeteringOptions* self, std::int64_t active_timeout_ns, std::int64_t inactive_timeout_ns,
              std::int64_t tcp_linger_ns, std::int64_t tcp_fin_timeout_ns, std::int64_t reorder_window_ns,
              std::uint32_t max_flows, std::uint32_t max_fragments, bool vlan_in_key, bool interface_in_key,
-             bool preallocate, std::string filter) {
+             bool preallocate, std::string filter, std::optional<ClassificationOptions> classification) {
             new (self) MeteringOptions{
                 .timeouts = timeouts_of(active_timeout_ns, inactive_timeout_ns, tcp_linger_ns, tcp_fin_timeout_ns),
                 .reorder_window_ns = reorder_window_ns,
@@ -251,11 +347,13 @@ NB_MODULE(_core, m) {
                 .interface_in_key = interface_in_key,
                 .preallocate = preallocate,
                 .filter = std::move(filter),
-                .secret = random_secret()};
+                .secret = random_secret(),
+                .classification = std::move(classification)};
           },
           nb::kw_only(), nb::arg("active_timeout_ns"), nb::arg("inactive_timeout_ns"), nb::arg("tcp_linger_ns"),
           nb::arg("tcp_fin_timeout_ns"), nb::arg("reorder_window_ns"), nb::arg("max_flows"), nb::arg("max_fragments"),
-          nb::arg("vlan_in_key"), nb::arg("interface_in_key"), nb::arg("preallocate"), nb::arg("filter"));
+          nb::arg("vlan_in_key"), nb::arg("interface_in_key"), nb::arg("preallocate"), nb::arg("filter"),
+          nb::arg("classification") = nb::none());
 
   nb::class_<FileMeter, Meter>(m, "FileMeter")
       .def(

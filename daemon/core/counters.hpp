@@ -45,6 +45,19 @@ struct FlowCount {
   }
 };
 
+// What became of the Flows that were to be classified; all 0 where that is off.
+struct ClassificationCounters {
+  std::uint64_t under_detection = 0;  // Flows of which the engine keeps a state now
+  std::uint64_t memory_octets = 0;    // states and details, now
+  std::uint64_t inspected_packets = 0;
+  std::uint64_t detected = 0;         // the engine knows
+  std::uint64_t given_up = 0;         // the budget of packets, or the Flow, ended before it knew
+  std::uint64_t guessed = 0;          // by port and address: no packet had anything to inspect
+  std::uint64_t refused_flows = 0;    // by port and address: too many Flows were under detection
+  std::uint64_t refused_memory = 0;   // by port and address: the memory was used up
+  std::uint64_t dropped_details = 0;  // Flows without their details, for want of memory
+};
+
 inline constexpr std::array<std::int64_t, 6> kExpiryLagBoundsMs = {100, 250, 500, 1000, 2000, 5000};
 
 //   received  = sum of discarded + accounted_frames
@@ -72,6 +85,8 @@ struct Counters {
   std::uint64_t expiry_lag_sum_ns = 0;
   std::uint64_t clock_steps = 0;
   std::uint64_t merged_frames = 0;  // of the accounted ones
+
+  ClassificationCounters classification;
 
   void add_expiry_lag(std::int64_t lag_ns) noexcept {
     const auto bound = std::find_if(kExpiryLagBoundsMs.begin(), kExpiryLagBoundsMs.end(),

@@ -25,6 +25,10 @@ MeteringProcess::MeteringProcess(const MeteringOptions& options, std::shared_ptr
       filter_(options.filter),
       writer_(std::move(pool), queue, when_full, options.worker, counters_) {
   adopt(options.timeouts);
+  if (options.classification) {
+    detection_ = std::make_unique<Detection>(*options.classification, options.max_flows, counters_.classification);
+    writer_.set_detection(detection_.get());
+  }
 }
 
 void MeteringProcess::adopt(const Timeouts& timeouts) {
@@ -182,6 +186,10 @@ std::uint32_t MeteringProcess::open_flow(const Observation& observation) {
   hot.last_ns = observation.frame->time_ns;
   clear_record(hot);
   cold.flow_first_ns = observation.frame->time_ns;
+  if (detection_ != nullptr) {
+    hot.state |= FlowState::detecting;
+    detection_->open(flow, observation.key.protocol());
+  }
 
   if (!wheel_.started()) [[unlikely]] {
     // Live, a frame may have been stamped before the clock was set back.
@@ -227,6 +235,9 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
   direction.tcp_flags |= packet.tcp_flags;
   direction.ttl_min = std::min(direction.ttl_min, packet.ttl);
   direction.ttl_max = std::max(direction.ttl_max, packet.ttl);
+  if ((hot.state & FlowState::detecting) != 0) [[unlikely]] {
+    classify(flow, observation);
+  }
 
   const auto closing =
       (packet.tcp_flags & (TcpFlag::fin | TcpFlag::rst)) != 0 || (hot.state & FlowState::any_fin) == FlowState::any_fin;
@@ -240,6 +251,14 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
     if ((hot.state & attention_) != 0) {
       reschedule(flow);
     }
+  }
+}
+
+void MeteringProcess::classify(std::uint32_t flow, const Observation& observation) {
+  auto& hot = cache_.hot(flow);
+  const std::size_t initiator = (hot.state & FlowState::initiator_is_high) != 0 ? 1 : 0;
+  if (detection_->inspect(flow, *observation.frame, observation.packet, hot, observation.direction != initiator)) {
+    hot.state &= static_cast<std::uint16_t>(~FlowState::detecting);
   }
 }
 

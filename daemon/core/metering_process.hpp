@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// One worker: calls the stages in packet order. decode -> cache -> expire -> hand over.
+// One worker: calls the stages in packet order. decode -> cache -> classify -> expire -> hand over.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
 #include "cache/flow_cache.hpp"
 #include "capture/filter.hpp"
 #include "capture/own_exports.hpp"
+#include "classify/detection.hpp"
 #include "counters.hpp"
 #include "decode/fragments.hpp"
 #include "decode/packet.hpp"
@@ -34,6 +36,7 @@ struct MeteringOptions {
   std::uint8_t worker = 0;
   std::string filter;
   HashSecret secret;
+  std::optional<ClassificationOptions> classification;  // none: it is off
 };
 
 // Owner: one thread. Others read counters() only.
@@ -97,6 +100,7 @@ class MeteringProcess {
   void add_packet(std::uint32_t flow, const Observation& observation);
   void open_direction(std::uint32_t flow, const Observation& observation);
   void turn_back(std::uint32_t flow, const Observation& observation);
+  void classify(std::uint32_t flow, const Observation& observation);
 
   [[nodiscard]] bool needs_a_look(const HotFlow& flow, std::int64_t time_ns) const noexcept;
   void make_room(std::uint64_t hash);
@@ -122,6 +126,7 @@ class MeteringProcess {
   Counters counters_;
   PublishedCounters published_;
   RecordWriter writer_;
+  std::unique_ptr<Detection> detection_;  // null: classification is off
   std::uint32_t batches_since_publication_ = 0;
   std::array<Observation, kBatch> observations_;
 };

@@ -21,10 +21,20 @@ constexpr std::int64_t kAheadNs = 1'000'000'000;
 // ---- leaving ----
 
 void MeteringProcess::send(std::uint32_t flow, EndDetail detail) {
-  const auto& hot = cache_.hot(flow);
-  if ((hot.state & FlowState::empty) == 0) {
-    writer_.write(hot, cache_.cold(flow), detail);
+  auto& hot = cache_.hot(flow);
+  if ((hot.state & FlowState::empty) != 0) {
+    return;
   }
+  if (detection_ == nullptr) {
+    writer_.write(hot, cache_.cold(flow), detail, nullptr);
+    return;
+  }
+  if ((hot.state & FlowState::detecting) != 0 && detail != EndDetail::active) {
+    detection_->conclude(flow, hot);
+    hot.state &= static_cast<std::uint16_t>(~FlowState::detecting);
+  }
+  const auto classification = detection_->current(flow, hot);
+  writer_.write(hot, cache_.cold(flow), detail, &classification);
 }
 
 // The active timeout: the record leaves, the Flow lives on without one.
@@ -37,6 +47,9 @@ void MeteringProcess::split(std::uint32_t flow) {
 }
 
 void MeteringProcess::forget(std::uint32_t flow) {
+  if (detection_ != nullptr) {
+    detection_->close(flow);
+  }
   cache_.erase(flow);
   counters_.cached_flows -= 1;
 }
@@ -149,6 +162,9 @@ void MeteringProcess::finish(std::int64_t clock_ns) {
     const auto ended = deadline.detail == EndDetail::fin || deadline.detail == EndDetail::rst;
     send(flow, ended || deadline.reached_at(clock_ns) ? deadline.detail : EndDetail::flush);
   });
+  if (detection_ != nullptr) {
+    detection_->clear();
+  }
   cache_.clear();
   wheel_.clear();
   counters_.cached_flows = 0;

@@ -27,7 +27,7 @@ Octets udp(std::uint32_t host) {
 
 struct Probe {
   std::shared_ptr<BatchPool> pool = std::make_shared<BatchPool>();
-  BatchQueue queue{1 << 24, 1};
+  BatchQueue queue{1 << 25, 1};
   MeteringProcess process;
   std::vector<FlowRecord> records;
 

@@ -55,7 +55,8 @@ struct FlowState {
   static constexpr std::uint16_t opened_by_high = 0x0100;  // who sent the first packet of the record, as it came
   static constexpr std::uint16_t rewound_low = 0x0200;     // the direction begins before the packet that opened it
   static constexpr std::uint16_t rewound_high = 0x0400;
-  static constexpr std::uint16_t behind = 0x0800;  // the record has not yet reached the Flow's latest time stamp
+  static constexpr std::uint16_t behind = 0x0800;     // the record has not yet reached the Flow's latest time stamp
+  static constexpr std::uint16_t detecting = 0x1000;  // the application is not decided
 
   static constexpr std::uint16_t any_fin = fin_low | fin_high;
   static constexpr std::uint16_t ended = ended_by_fin | ended_by_rst;
@@ -168,6 +169,7 @@ static_assert(sizeof(DirectionRecord) == 104);
 
 struct FlowRecord {
   static constexpr std::uint8_t flag_continuation = 0x01;
+  static constexpr std::uint8_t no_dns_response = 255;
 
   Address source_address;
   Address destination_address;
@@ -179,6 +181,16 @@ struct FlowRecord {
   double gap_squared_deviations;  // ns², from the mean gap
   float gap_min_ns;
   float gap_max_ns;
+  std::uint64_t flow_risk;       // what follows up to the ports: 0 unless the Flow was classified
+  std::uint32_t application_id;  // RFC 6759: engine 22 in the highest octet, then the selector
+  std::uint32_t details_offset;  // into the details of the batch
+  std::uint16_t details_octets;
+  std::uint16_t application;  // number in the table of applications
+  std::uint16_t master_protocol;
+  std::uint16_t application_category;
+  std::uint16_t risk_score;
+  std::uint16_t tls_version;
+  std::uint16_t dns_query_type;
   std::uint16_t source_transport_port;
   std::uint16_t destination_transport_port;
   std::uint8_t protocol_identifier;
@@ -187,8 +199,10 @@ struct FlowRecord {
   EndDetail end_detail;
   std::uint8_t flags;
   std::uint8_t worker;
+  std::uint8_t confidence;
+  std::uint8_t dns_response_code;  // no_dns_response: none was seen
   std::array<std::uint8_t, 6> reserved;
 };
-static_assert(sizeof(FlowRecord) == 296 && offsetof(FlowRecord, flow_id) == 240);
+static_assert(sizeof(FlowRecord) == 328 && offsetof(FlowRecord, flow_id) == 240);
 
 }  // namespace spanflow

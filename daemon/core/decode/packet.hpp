@@ -85,6 +85,10 @@ struct Packet {
   std::uint32_t identification = 0;
   std::uint8_t fragment_protocol = 0;  // what the Fragment header (or the IPv4 header) names
 
+  // Where its headers lie: the network header in the frame, the transport header behind the beginning of that one.
+  std::uint32_t network_offset = 0;
+  std::uint32_t transport_offset = 0;
+
   Link link;
 };
 

@@ -6,14 +6,15 @@
 
 namespace spanflow {
 
-Batch::Batch(std::shared_ptr<BatchPool> pool, std::vector<FlowRecord> storage, std::uint8_t ip_version) noexcept
+Batch::Batch(std::shared_ptr<BatchPool> pool, BatchStorage storage, std::uint8_t ip_version) noexcept
     : pool_(std::move(pool)), storage_(std::move(storage)), ip_version_(ip_version) {}
 
 Batch::~Batch() { pool_->give_back(std::move(storage_)); }
 
 std::unique_ptr<Batch> Batch::fitted() const {
   auto smaller = pool_->take(ip_version_, size_);
-  std::copy_n(storage_.begin(), size_, smaller->storage_.begin());
+  std::copy_n(storage_.records.begin(), size_, smaller->storage_.records.begin());
+  smaller->storage_.details = storage_.details;
   smaller->size_ = size_;
   smaller->content_ = content_;
   return smaller;
@@ -22,7 +23,7 @@ std::unique_ptr<Batch> Batch::fitted() const {
 std::unique_ptr<Batch> BatchPool::take(std::uint8_t ip_version, std::size_t records) {
   const auto size = std::find_if(kClasses.begin(), kClasses.end() - 1, [&](auto most) { return records <= most; });
   const auto index = static_cast<std::size_t>(size - kClasses.begin());
-  std::vector<FlowRecord> storage;
+  BatchStorage storage;
   {
     const std::lock_guard lock(mutex_);
     if (!free_[index].empty()) {
@@ -30,15 +31,16 @@ std::unique_ptr<Batch> BatchPool::take(std::uint8_t ip_version, std::size_t reco
       free_[index].pop_back();
     }
   }
-  storage.resize(*size);
+  storage.records.resize(*size);
   return std::make_unique<Batch>(shared_from_this(), std::move(storage), ip_version);
 }
 
-void BatchPool::give_back(std::vector<FlowRecord> storage) noexcept {
-  const auto size = std::find(kClasses.begin(), kClasses.end(), storage.size());
+void BatchPool::give_back(BatchStorage storage) noexcept {
+  const auto size = std::find(kClasses.begin(), kClasses.end(), storage.records.size());
   if (size == kClasses.end()) {
     return;
   }
+  storage.details.clear();
   const std::lock_guard lock(mutex_);
   auto& kept = free_[static_cast<std::size_t>(size - kClasses.begin())];
   if (kept.size() < kKeptPerClass) {

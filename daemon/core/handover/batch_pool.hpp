@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -16,32 +17,48 @@ namespace spanflow {
 
 class BatchPool;
 
+// What a batch is made of: records, and the octets that some of them point into.
+struct BatchStorage {
+  std::vector<FlowRecord> records;
+  std::vector<std::byte> details;
+};
+
 // Owner: who holds it, one thread at a time. Oriented records of one IP version. Goes back to its pool when it dies;
 // it keeps the pool alive, so views of it may outlive the Meter.
 class Batch {
  public:
-  Batch(std::shared_ptr<BatchPool> pool, std::vector<FlowRecord> storage, std::uint8_t ip_version) noexcept;
+  static constexpr std::size_t kFullDetails = std::size_t{512} << 10;
+
+  Batch(std::shared_ptr<BatchPool> pool, BatchStorage storage, std::uint8_t ip_version) noexcept;
   ~Batch();
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
   [[nodiscard]] FlowRecord& append(const FlowCount& content) noexcept {
     content_.add(content);
-    return storage_[size_++];
+    return storage_.records[size_++];
   }
-  [[nodiscard]] bool full() const noexcept { return size_ == storage_.size(); }
+  // Where the details of a record are put: their offset is that of the end.
+  [[nodiscard]] std::vector<std::byte>& details() noexcept { return storage_.details; }
+  [[nodiscard]] const std::vector<std::byte>& details() const noexcept { return storage_.details; }
+
+  [[nodiscard]] bool full() const noexcept {
+    return size_ == storage_.records.size() || storage_.details.size() >= kFullDetails;
+  }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] std::size_t capacity() const noexcept { return storage_.size(); }
+  [[nodiscard]] std::size_t octets() const noexcept {
+    return storage_.records.size() * sizeof(FlowRecord) + storage_.details.capacity();
+  }
   [[nodiscard]] std::uint8_t ip_version() const noexcept { return ip_version_; }
   [[nodiscard]] const FlowCount& content() const noexcept { return content_; }
-  [[nodiscard]] std::span<const FlowRecord> records() const noexcept { return {storage_.data(), size_}; }
+  [[nodiscard]] std::span<const FlowRecord> records() const noexcept { return {storage_.records.data(), size_}; }
 
   // The same records in the smallest class that holds them.
   [[nodiscard]] std::unique_ptr<Batch> fitted() const;
 
  private:
   std::shared_ptr<BatchPool> pool_;
-  std::vector<FlowRecord> storage_;
+  BatchStorage storage_;
   std::size_t size_ = 0;
   std::uint8_t ip_version_;
   FlowCount content_;
@@ -54,13 +71,13 @@ class BatchPool : public std::enable_shared_from_this<BatchPool> {
   static constexpr std::size_t kLargest = kClasses.back();
 
   [[nodiscard]] std::unique_ptr<Batch> take(std::uint8_t ip_version, std::size_t records = kLargest);
-  void give_back(std::vector<FlowRecord> storage) noexcept;
+  void give_back(BatchStorage storage) noexcept;
 
  private:
   static constexpr std::size_t kKeptPerClass = 32;
 
   std::mutex mutex_;
-  std::array<std::vector<std::vector<FlowRecord>>, kClasses.size()> free_;
+  std::array<std::vector<BatchStorage>, kClasses.size()> free_;
 };
 
 }  // namespace spanflow

@@ -6,7 +6,7 @@
 namespace spanflow {
 
 bool BatchQueue::push(std::unique_ptr<Batch> batch, WhenFull when_full) {
-  const auto octets = octets_of(*batch);
+  const auto octets = batch->octets();
   std::unique_lock lock(mutex_);
   // A batch that is larger than the whole bound passes when the queue is empty.
   const auto has_room = [&] { return closed_ || batches_.empty() || octets_ + octets <= max_octets_; };
@@ -30,7 +30,7 @@ std::unique_ptr<Batch> BatchQueue::pop(std::chrono::milliseconds timeout) {
   }
   auto batch = std::move(batches_.front());
   batches_.pop_front();
-  octets_ -= octets_of(*batch);
+  octets_ -= batch->octets();
   not_full_.notify_all();
   return batch;
 }

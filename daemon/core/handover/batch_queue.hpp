@@ -32,8 +32,6 @@ class BatchQueue {
   void close();
 
  private:
-  static std::size_t octets_of(const Batch& batch) noexcept { return batch.capacity() * sizeof(FlowRecord); }
-
   mutable std::mutex mutex_;
   std::condition_variable not_full_;
   std::condition_variable not_empty_;

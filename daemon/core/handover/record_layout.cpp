@@ -64,6 +64,16 @@ std::vector<Member> record_layout() {
           member("gap_squared_deviations", &R::gap_squared_deviations),
           member("gap_min_ns", &R::gap_min_ns),
           member("gap_max_ns", &R::gap_max_ns),
+          member("flow_risk", &R::flow_risk),
+          member("application_id", &R::application_id),
+          member("details_offset", &R::details_offset),
+          member("details_octets", &R::details_octets),
+          member("application", &R::application),
+          member("master_protocol", &R::master_protocol),
+          member("application_category", &R::application_category),
+          member("risk_score", &R::risk_score),
+          member("tls_version", &R::tls_version),
+          member("dns_query_type", &R::dns_query_type),
           member("source_transport_port", &R::source_transport_port),
           member("destination_transport_port", &R::destination_transport_port),
           member("protocol_identifier", &R::protocol_identifier),
@@ -71,7 +81,9 @@ std::vector<Member> record_layout() {
           member("flow_end_reason", &R::flow_end_reason),
           member("end_detail", &R::end_detail),
           member("flags", &R::flags),
-          member("worker", &R::worker)};
+          member("worker", &R::worker),
+          member("confidence", &R::confidence),
+          member("dns_response_code", &R::dns_response_code)};
 }
 
 }  // namespace spanflow

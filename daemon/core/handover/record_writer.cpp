@@ -39,6 +39,21 @@ void write_direction(DirectionRecord& record, const HotFlow& flow, const ColdFlo
   record.reserved = {};
 }
 
+void clear_classification(FlowRecord& record) noexcept {
+  record.flow_risk = 0;
+  record.application_id = 0;
+  record.details_offset = 0;
+  record.details_octets = 0;
+  record.application = 0;
+  record.master_protocol = 0;
+  record.application_category = 0;
+  record.risk_score = 0;
+  record.tls_version = 0;
+  record.dns_query_type = 0;
+  record.confidence = 0;
+  record.dns_response_code = FlowRecord::no_dns_response;
+}
+
 }  // namespace
 
 FlowCount content_of(const HotFlow& flow) noexcept {
@@ -51,7 +66,8 @@ RecordWriter::RecordWriter(std::shared_ptr<BatchPool> pool, BatchQueue& queue, B
                            std::uint8_t worker, Counters& counters)
     : pool_(std::move(pool)), queue_(queue), when_full_(when_full), worker_(worker), counters_(counters) {}
 
-void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail) {
+void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail,
+                         const Classification* classification) {
   const auto key = flow.key();
   auto& batch = key.version() == 4 ? ipv4_ : ipv6_;
   if (batch == nullptr) {
@@ -84,11 +100,33 @@ void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail de
   record.end_detail = detail;
   record.flags = (flow.state & FlowState::continuation) != 0 ? FlowRecord::flag_continuation : std::uint8_t{0};
   record.worker = worker_;
+  if (classification == nullptr) {
+    clear_classification(record);
+  } else {
+    write_classification(record, *batch, *classification);
+  }
   record.reserved = {};
 
   if (batch->full()) {
     hand_over(batch);
   }
+}
+
+void RecordWriter::write_classification(FlowRecord& record, Batch& batch, const Classification& classification) const {
+  record.flow_risk = classification.risk;
+  record.application_id = detection_->application_id(classification.application);
+  record.application = classification.application;
+  record.master_protocol = classification.master_protocol;
+  record.application_category = classification.category;
+  record.risk_score = classification.risk_score;
+  record.tls_version = classification.tls_version;
+  record.dns_query_type = classification.dns_query_type;
+  record.confidence = classification.confidence;
+  record.dns_response_code = classification.dns_response_code;
+  auto& details = batch.details();
+  record.details_offset = static_cast<std::uint32_t>(details.size());
+  detection_->details().append_to(details, classification.place);
+  record.details_octets = static_cast<std::uint16_t>(details.size() - record.details_offset);
 }
 
 void RecordWriter::hand_over(std::unique_ptr<Batch>& batch) {

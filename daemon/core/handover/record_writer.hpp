@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cache/flow_record.hpp"
+#include "classify/detection.hpp"
 #include "counters.hpp"
 #include "handover/batch_pool.hpp"
 #include "handover/batch_queue.hpp"
@@ -20,7 +21,11 @@ class RecordWriter {
   RecordWriter(std::shared_ptr<BatchPool> pool, BatchQueue& queue, BatchQueue::WhenFull when_full, std::uint8_t worker,
                Counters& counters);
 
-  void write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail);
+  // classification: null where it is off.
+  void write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail, const Classification* classification);
+
+  // Where classified Flows have their details and their applicationId from.
+  void set_detection(const Detection* detection) noexcept { detection_ = detection; }
 
   // Hands over what is in partly filled batches.
   void flush();
@@ -30,6 +35,7 @@ class RecordWriter {
   void set_when_full(BatchQueue::WhenFull when_full) noexcept { when_full_ = when_full; }
 
  private:
+  void write_classification(FlowRecord& record, Batch& batch, const Classification& classification) const;
   void hand_over(std::unique_ptr<Batch>& batch);
 
   std::shared_ptr<BatchPool> pool_;
@@ -38,6 +44,7 @@ class RecordWriter {
   std::uint8_t worker_;
   std::uint32_t first_interface_ = 1;  // files: their interfaces are numbered from 0
   Counters& counters_;
+  const Detection* detection_ = nullptr;
   std::unique_ptr<Batch> ipv4_;
   std::unique_ptr<Batch> ipv6_;
 };

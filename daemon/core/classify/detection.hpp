@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the first packets of a Flow to its application, within bounds of packets, Flows and memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cache/flow_record.hpp"
+#include "classify/application_table.hpp"
+#include "classify/classification.hpp"
+#include "classify/detail_store.hpp"
+#include "classify/rules.hpp"
+#include "classify/shim.hpp"
+#include "counters.hpp"
+#include "decode/packet.hpp"
+#include "memory_region.hpp"
+
+namespace spanflow {
+
+struct ClassificationOptions {
+  std::string shim;            // path of the shared object
+  std::string protocols_file;  // empty: none
+  std::uint8_t tcp_packets = 12;
+  std::uint8_t udp_packets = 8;
+  std::uint8_t other_packets = 8;
+  bool empty_packets = false;  // packets without payload are inspected too, and count
+  std::uint32_t max_flows = 65'536;
+  std::size_t memory_octets = std::size_t{256} << 20;
+  bool http_details = false;  // user agent and URL
+  std::vector<Rule> rules;
+};
+
+// Owner: one metering worker. A Flow is opened, inspected until is_decided, and closed when it leaves; when it leaves
+// undecided, conclude() says the last word.
+class Detection {
+ public:
+  // capacity: Flows of the cache. Throws std::runtime_error when the engine cannot be had, std::bad_alloc.
+  Detection(const ClassificationOptions& options, std::uint32_t capacity, ClassificationCounters& counters);
+  ~Detection();
+  Detection(const Detection&) = delete;
+  Detection& operator=(const Detection&) = delete;
+
+  void open(std::uint32_t flow, std::uint8_t protocol) noexcept;
+
+  // Looks at a packet of a Flow that is not decided. True: now it is.
+  bool inspect(std::uint32_t flow, const Frame& frame, const Packet& packet, const HotFlow& hot, bool from_server);
+
+  // The last word on a Flow that is not decided.
+  void conclude(std::uint32_t flow, const HotFlow& hot);
+
+  // What a record says that leaves now, also of a Flow that is not decided.
+  [[nodiscard]] Classification current(std::uint32_t flow, const HotFlow& hot);
+
+  void close(std::uint32_t flow) noexcept;
+  void clear();
+
+  [[nodiscard]] std::uint32_t application_id(std::uint16_t application) const noexcept {
+    return applications_.application_id(application);
+  }
+  [[nodiscard]] const DetailStore& details() const noexcept { return details_; }
+
+ private:
+  [[nodiscard]] std::uint8_t budget_of(std::uint8_t protocol) const noexcept;
+  [[nodiscard]] std::size_t memory_in_use() const noexcept;
+  [[nodiscard]] std::span<const std::uint8_t> octets_of(const Frame& frame, const Packet& packet);
+  [[nodiscard]] bool take_state(Classification& flow);
+  void release_state(Classification& flow) noexcept;
+  [[nodiscard]] void* state(std::uint32_t slot) noexcept { return &states_[std::size_t{slot} * state_octets_]; }
+  void decide(Classification& flow, const spanflow_verdict& verdict, const HotFlow& hot);
+  void guess(Classification& flow, const HotFlow& hot);
+  [[nodiscard]] std::string_view collect_details(const void* state);
+
+  ClassificationOptions options_;
+  Engine engine_;
+  ApplicationTable applications_;
+  ClassificationCounters& counters_;
+  std::size_t state_octets_;
+  Region<Classification> flows_;
+  Region<std::byte> states_;
+  std::vector<std::uint32_t> free_states_;
+  std::uint32_t fresh_state_ = 0;  // slots from here on were never used
+  DetailStore details_;
+  std::int64_t allocated_before_ = 0;  // by this thread for other workers
+  bool started_ = false;
+  std::vector<std::uint8_t> cut_packet_;
+  std::vector<std::byte> collected_;
+};
+
+}  // namespace spanflow
