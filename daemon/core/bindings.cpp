@@ -23,6 +23,7 @@
 #include "capture/packet_source.hpp"
 #include "capture/pcap_device.hpp"
 #include "classify/detection.hpp"
+#include "crash_report.hpp"
 #include "decode/decode.hpp"
 #include "file_meter.hpp"
 #include "handover/record_layout.hpp"
@@ -270,6 +271,7 @@ NB_MODULE(_core, m) {
 
   m.attr("EXPIRY_LAG_BOUNDS_MS") = std::vector<std::int64_t>(kExpiryLagBoundsMs.begin(), kExpiryLagBoundsMs.end());
   m.def("drop_capabilities", &drop_capabilities);
+  m.def("install_crash_report", &install_crash_report);
   m.def("libpcap_version", &libpcap_version);
   m.def(
       "network_device",

@@ -14,11 +14,8 @@ FileMeter::FileMeter(const FileMeterOptions& options, std::vector<std::string> p
   if (options.workers < 1 || options.workers > 64 || options.metering.max_flows < options.workers) {
     throw std::invalid_argument("1 to 64 workers, and at least one Flow for each");
   }
-  auto metering = options.metering;
   for (std::uint32_t worker = 0; worker < options.workers; ++worker) {
-    metering.max_flows = share_of(options.metering.max_flows, worker, options.workers);
-    metering.worker = static_cast<std::uint8_t>(worker);
-    add_worker(metering, BatchQueue::WhenFull::wait);
+    add_worker(share_of(options.metering, worker, options.workers), BatchQueue::WhenFull::wait);
     chunks_.push_back(std::make_unique<ChunkQueue>());
   }
 }

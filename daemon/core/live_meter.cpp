@@ -53,9 +53,7 @@ LiveMeter::LiveMeter(const LiveMeterOptions& options, std::vector<LiveInterface>
     const std::chrono::nanoseconds unseen = interface.sources.front()->settling_time();
     metering.reorder_window_ns = std::max(kLeastBehindNs, std::int64_t{unseen.count()});
     for (std::size_t of_interface = 0; of_interface < interface.sources.size(); ++of_interface, ++number) {
-      metering.max_flows = share_of(options.metering.max_flows, number, workers);
-      metering.worker = static_cast<std::uint8_t>(number);
-      add_worker(metering, BatchQueue::WhenFull::drop);
+      add_worker(share_of(metering, number, workers), BatchQueue::WhenFull::drop);
       auto worker = std::make_unique<Worker>();
       worker->process = workers_.back().get();
       worker->source = std::move(interface.sources[of_interface]);

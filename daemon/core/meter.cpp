@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "meter.hpp"
 
+#include <algorithm>
+
 namespace spanflow {
 
 std::vector<Counters> Meter::counters() const {
@@ -31,6 +33,17 @@ void Meter::join() {
   for (auto& thread : threads_) {
     thread.join();
   }
+}
+
+MeteringOptions share_of(const MeteringOptions& options, std::uint32_t worker, std::uint32_t workers) {
+  auto share = options;
+  share.worker = static_cast<std::uint8_t>(worker);
+  share.max_flows = share_of(options.max_flows, worker, workers);
+  if (share.classification) {
+    share.classification->max_flows = std::max(share_of(options.classification->max_flows, worker, workers), 1U);
+    share.classification->memory_octets = options.classification->memory_octets / workers;
+  }
+  return share;
 }
 
 }  // namespace spanflow

@@ -73,10 +73,11 @@ class Meter {
   std::string failure_;
 };
 
-// The share of one of several workers in a number of Flows.
+// The share of one of several workers in what all of them may have together.
 [[nodiscard]] constexpr std::uint32_t share_of(std::uint32_t flows, std::uint32_t worker,
                                                std::uint32_t workers) noexcept {
   return flows / workers + (worker < flows % workers ? 1 : 0);
 }
+[[nodiscard]] MeteringOptions share_of(const MeteringOptions& options, std::uint32_t worker, std::uint32_t workers);
 
 }  // namespace spanflow

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The classification engine nDPI behind classifier.h. Knows no version: what differs is in ndpi_era.hpp.
 #include <arpa/inet.h>
-#include <malloc.h>
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "classifier.h"
 #include "ndpi_era.hpp"
@@ -27,33 +26,22 @@ struct spanflow_engine {
   std::string version;
   std::uint32_t protocols = 0;
   std::uint32_t built_in = 0;
+  std::array<std::uint8_t, 32> confidences{};  // by nDPI's number
 };
 
 namespace {
 
 // --- memory ----------------------------------------------------------------------------------------------------------
 
-// Of the calling thread. nDPI's hooks are process-wide, its modules are used by one thread each.
 thread_local std::int64_t octets_allocated = 0;
 
-void* allocate(std::size_t octets) {
-  void* memory = std::malloc(octets);
-  octets_allocated += static_cast<std::int64_t>(malloc_usable_size(memory));
-  return memory;
-}
-
-void release(void* memory) {
-  octets_allocated -= static_cast<std::int64_t>(malloc_usable_size(memory));
-  std::free(memory);
-}
+struct Counter {
+  static void add(std::int64_t octets) { octets_allocated += octets; }
+};
 
 std::int64_t allocated() { return octets_allocated; }
 
 // --- open, close -----------------------------------------------------------------------------------------------------
-
-void say(char* error, std::size_t octets, const std::string& text) {
-  std::snprintf(error, octets, "%s", text.c_str());
-}
 
 // "4.2.0" of "4.2.0-8668-a1b2c3".
 std::string library_version() {
@@ -61,45 +49,90 @@ std::string library_version() {
   return std::string(revision.substr(0, revision.find_first_not_of("0123456789.")));
 }
 
-// The symbols keep their names when their arguments change: calling another version corrupts memory.
+// The symbols keep their names when their arguments change: calling another version corrupts memory. The API's number
+// counts commits, and differs between builds of one release.
 bool is_other_library(const std::string& version) {
-  const std::string wanted = std::to_string(NDPI_MAJOR) + '.' + std::to_string(NDPI_MINOR) + '.';
-  return !version.starts_with(wanted) || ndpi_detection_get_sizeof_ndpi_flow_struct() != sizeof(ndpi::Flow);
+  const std::string wanted = std::to_string(NDPI_MAJOR) + '.' + std::to_string(NDPI_MINOR);
+  const bool same = version.starts_with(wanted) && (version.size() == wanted.size() || version[wanted.size()] == '.');
+  return !same || ndpi_detection_get_sizeof_ndpi_flow_struct() != sizeof(ndpi::Flow);
+}
+
+// nDPI's numbers change from version to version, its words for them do not.
+std::uint8_t confidence_named(std::string_view name) {
+  if (name == "Match by port") return SPANFLOW_CONFIDENCE_PORT;
+  if (name == "Match by IP") return SPANFLOW_CONFIDENCE_ADDRESS;
+  if (name == "DPI (cache)" || name == "DPI (partial cache)") return SPANFLOW_CONFIDENCE_CACHE;
+  if (name == "DPI (partial)" || name == "DPI (aggressive)") return SPANFLOW_CONFIDENCE_PARTIAL;
+  if (name == "Match by custom rule" || name == "nBPF") return SPANFLOW_CONFIDENCE_RULE;
+  if (name.starts_with("DPI")) return SPANFLOW_CONFIDENCE_PAYLOAD;
+  return SPANFLOW_CONFIDENCE_NONE;
+}
+
+// Of protocols that the user named, those that nDPI has not: the more of them than it takes.
+std::string too_many_protocols(ndpi::Module* module, const ndpi::ProtocolsFile& file) {
+  std::vector<std::string_view> own;
+  for (const auto& [line, name] : file.names()) {
+    const bool known = ndpi_get_proto_by_name(module, name.c_str()) != NDPI_PROTOCOL_UNKNOWN ||
+                       std::ranges::find(own, std::string_view(name)) != own.end();
+    if (known) continue;
+    own.push_back(name);
+    if (own.size() > ndpi::max_own_protocols) {
+      return file.fault(line, "nDPI takes no more than " + std::to_string(ndpi::max_own_protocols) + " new protocols");
+    }
+  }
+  return "";
+}
+
+std::string missing_protocol(ndpi::Module* module, const ndpi::ProtocolsFile& file) {
+  for (const auto& [line, name] : file.names()) {
+    if (ndpi_get_proto_by_name(module, name.c_str()) == NDPI_PROTOCOL_UNKNOWN) {
+      return file.fault(line, "nDPI did not take the protocol '" + name + "'");
+    }
+  }
+  return "";
+}
+
+// Empty, or why not.
+std::string start(spanflow_engine& engine, const char* protocols_file) {
+  engine.version = library_version();
+  if (is_other_library(engine.version)) {
+    return "libndpi is version " + engine.version + " (API " + std::to_string(ndpi_get_api_version()) +
+           "), this classifier was built for " + std::to_string(NDPI_MAJOR) + '.' + std::to_string(NDPI_MINOR) +
+           " (API " + std::to_string(NDPI_API_VERSION) + "); build it again";
+  }
+  static const bool hooked = (ndpi::set_allocation<Counter>(), true);
+  static_cast<void>(hooked);
+
+  engine.module.reset(ndpi::init_module());
+  const std::string not_initialised = "libndpi " + engine.version + " could not be initialised";
+  if (engine.module == nullptr) return not_initialised;
+
+  ndpi::ProtocolsFile file;
+  if (protocols_file != nullptr) {
+    constexpr bool strict = NDPI_MAJOR == 4 && NDPI_MINOR == 2;
+    if (std::string reason = file.read(protocols_file, strict); !reason.empty()) return reason;
+    if (std::string reason = too_many_protocols(engine.module.get(), file); !reason.empty()) return reason;
+    if (ndpi_load_protocols_file(engine.module.get(), protocols_file) < 0) {
+      return std::string(protocols_file) + ": nDPI could not read it";
+    }
+  }
+  if (!ndpi::finalize_module(engine.module.get())) return not_initialised;
+
+  engine.protocols = ndpi::count_protocols(engine.module.get());
+  engine.built_in = ndpi::count_built_in(engine.module.get());
+  for (std::size_t i = 0; i < engine.confidences.size() && i < NDPI_CONFIDENCE_MAX; ++i) {
+    const char* name = ndpi_confidence_get_name(static_cast<ndpi_confidence_t>(i));
+    engine.confidences[i] = confidence_named(name != nullptr ? name : "");
+  }
+  return missing_protocol(engine.module.get(), file);
 }
 
 spanflow_engine* open(const spanflow_engine_options* options, char* error, std::size_t error_octets) {
-  const std::string version = library_version();
-  if (is_other_library(version)) {
-    say(error, error_octets,
-        "libndpi is version " + version + " (API " + std::to_string(ndpi_get_api_version()) +
-            "), this classifier was built for " + std::to_string(NDPI_MAJOR) + '.' + std::to_string(NDPI_MINOR) + '.' +
-            std::to_string(NDPI_PATCH) + " (API " + std::to_string(NDPI_API_VERSION) + "); build it again");
-    return nullptr;
-  }
-  static const bool hooked = (ndpi::set_allocation(allocate, release), true);  // never again: what is freed must pair
-  static_cast<void>(hooked);
-
   auto engine = std::make_unique<spanflow_engine>();
-  engine->version = version;
-  engine->module.reset(ndpi::init_module());
-  if (engine->module == nullptr || !ndpi::enable_protocols(engine->module.get())) {
-    say(error, error_octets, "libndpi " + version + " could not be initialised");
-    return nullptr;
-  }
-  if (options != nullptr && options->protocols_file != nullptr) {
-    const std::string reason = ndpi::load_protocols_file(engine->module.get(), options->protocols_file);
-    if (!reason.empty()) {
-      say(error, error_octets, reason);
-      return nullptr;
-    }
-  }
-  if (!ndpi::finalize_module(engine->module.get())) {
-    say(error, error_octets, "libndpi " + version + " could not be initialised");
-    return nullptr;
-  }
-  engine->protocols = ndpi_get_ndpi_num_supported_protocols(engine->module.get());
-  engine->built_in = engine->protocols - ndpi_get_ndpi_num_custom_protocols(engine->module.get());
-  return engine.release();
+  const std::string reason = start(*engine, options != nullptr ? options->protocols_file : nullptr);
+  if (reason.empty()) return engine.release();
+  std::snprintf(error, error_octets, "%s", reason.c_str());
+  return nullptr;
 }
 
 void close(spanflow_engine* engine) { std::unique_ptr<spanflow_engine>{engine}.reset(); }
@@ -108,66 +141,73 @@ const char* version(const spanflow_engine* engine) { return engine->version.c_st
 
 // --- flows -----------------------------------------------------------------------------------------------------------
 
-std::size_t flow_octets(const spanflow_engine*) { return sizeof(ndpi::Flow); }
+// The core's memory of a flow. What nDPI said last stands behind nDPI's own state, whose shape changes.
+struct Flow {
+  ndpi::Flow state;
+  ndpi::Outcome outcome;
+  std::uint8_t confidence;  // as nDPI has it
+};
+static_assert(alignof(Flow) <= 16);
 
-void begin_flow(spanflow_engine*, void* flow) { std::memset(flow, 0, sizeof(ndpi::Flow)); }
+std::size_t flow_octets(const spanflow_engine*) { return sizeof(Flow); }
 
-void end_flow(spanflow_engine*, void* flow) { ndpi_free_flow_data(static_cast<ndpi::Flow*>(flow)); }
+void begin_flow(spanflow_engine*, void* flow) { std::memset(flow, 0, sizeof(Flow)); }
 
-std::uint8_t confidence_of(const spanflow_engine& engine, const ndpi::Flow& flow, const spanflow_verdict& verdict) {
-  if (verdict.protocol >= engine.built_in || verdict.master_protocol >= engine.built_in) {
-    return SPANFLOW_CONFIDENCE_RULE;
-  }
-  return verdict.protocol == NDPI_PROTOCOL_UNKNOWN ? std::uint8_t{SPANFLOW_CONFIDENCE_NONE}
-                                                   : ndpi::confidence_of(flow);
+void end_flow(spanflow_engine*, void* flow) { ndpi_free_flow_data(&static_cast<Flow*>(flow)->state); }
+
+// Parts of nDPI's state share their place: they are there when the payload, not a guess, told the protocol.
+bool carries(const Flow& flow, bool (*is_carrier)(std::uint16_t)) {
+  return flow.confidence >= SPANFLOW_CONFIDENCE_CACHE &&
+         (is_carrier(flow.outcome.application) || is_carrier(flow.outcome.master));
 }
 
-void set_protocols(const ndpi::Outcome& outcome, spanflow_verdict& verdict) {
+// The protocols and what follows from them alone; `confidence` is nDPI's.
+void set_protocols(const spanflow_engine& engine, const ndpi::Outcome& outcome, std::uint8_t confidence,
+                   spanflow_verdict& verdict) {
+  verdict = {};
   verdict.protocol = outcome.application != NDPI_PROTOCOL_UNKNOWN ? outcome.application : outcome.master;
   verdict.master_protocol = outcome.master != verdict.protocol ? outcome.master : std::uint16_t{0};
   verdict.category = outcome.category;
-  verdict.done = outcome.done;
+  verdict.dns_response_code = 255;
+  verdict.done = outcome.done ? 1 : 0;
+  if (verdict.protocol == NDPI_PROTOCOL_UNKNOWN) return;
+  const bool own = verdict.protocol >= engine.built_in || verdict.master_protocol >= engine.built_in;
+  verdict.confidence = own ? std::uint8_t{SPANFLOW_CONFIDENCE_RULE} : confidence;
 }
 
-// Parts of the flow's union are only there when the payload, not a guess, told the protocol.
-template <typename Predicate>
-bool carries(const ndpi::Flow& flow, Predicate predicate) {
-  return ndpi::is_inspected(flow) &&
-         (predicate(flow.detected_protocol_stack[0]) || predicate(flow.detected_protocol_stack[1]));
-}
+void set_verdict(const spanflow_engine& engine, Flow& flow, const ndpi::Outcome& outcome, spanflow_verdict& verdict) {
+  const ndpi::Flow& state = flow.state;
+  const auto confidence = static_cast<std::size_t>(state.confidence);
+  flow.outcome = outcome;
+  flow.confidence = confidence < engine.confidences.size() ? engine.confidences[confidence] : std::uint8_t{0};
 
-void set_verdict(const spanflow_engine& engine, const ndpi::Flow& flow, const ndpi::Outcome& outcome,
-                 spanflow_verdict& verdict) {
-  verdict = {};
-  set_protocols(outcome, verdict);
-  verdict.confidence = confidence_of(engine, flow, verdict);
-  verdict.risk = flow.risk;
-  if (flow.risk != 0) {
+  set_protocols(engine, outcome, flow.confidence, verdict);
+  verdict.risk = state.risk;
+  if (state.risk != 0) {
     std::uint16_t client = 0;
     std::uint16_t server = 0;
-    verdict.risk_score = ndpi_risk2score(flow.risk, &client, &server);
+    verdict.risk_score = ndpi_risk2score(state.risk, &client, &server);
   }
-  if (carries(flow, ndpi::is_tls)) verdict.tls_version = flow.protos.tls_quic.ssl_version;
-  verdict.dns_response_code = 255;
+  if (carries(flow, ndpi::is_tls)) verdict.tls_version = state.protos.tls_quic.ssl_version;
   if (carries(flow, ndpi::is_dns)) {
-    verdict.dns_query_type = flow.protos.dns.query_type;
-    if (flow.protos.dns.is_query == 0) verdict.dns_response_code = flow.protos.dns.reply_code;
+    verdict.dns_query_type = state.protos.dns.query_type;
+    if (state.protos.dns.is_query == 0) verdict.dns_response_code = state.protos.dns.reply_code;
   }
 }
 
 void inspect(spanflow_engine* engine, void* memory, const spanflow_packet* packet, spanflow_verdict* verdict) {
-  auto* flow = static_cast<ndpi::Flow*>(memory);
+  auto& flow = *static_cast<Flow*>(memory);
   const auto octets = static_cast<std::uint16_t>(std::min<std::uint32_t>(packet->octets, 65535));
   const ndpi::Outcome outcome =
-      ndpi::inspect(engine->module.get(), flow,
+      ndpi::inspect(engine->module.get(), &flow.state,
                     {packet->network, octets, packet->time_ms, packet->from_server != 0, packet->seen_beginning != 0});
-  set_verdict(*engine, *flow, outcome, *verdict);
+  set_verdict(*engine, flow, outcome, *verdict);
 }
 
 void give_up(spanflow_engine* engine, void* memory, spanflow_verdict* verdict) {
-  auto* flow = static_cast<ndpi::Flow*>(memory);
-  const ndpi::Outcome outcome = ndpi::give_up(engine->module.get(), flow);
-  set_verdict(*engine, *flow, outcome, *verdict);
+  auto& flow = *static_cast<Flow*>(memory);
+  const ndpi::Outcome outcome = ndpi::give_up(engine->module.get(), &flow.state);
+  set_verdict(*engine, flow, outcome, *verdict);
 }
 
 std::uint32_t host_order(const std::uint8_t* address) {
@@ -183,20 +223,11 @@ void guess(spanflow_engine* engine, const spanflow_ends* ends, spanflow_verdict*
                          has_ports ? ends->client_port : std::uint16_t{0},
                          has_ports ? ends->server_port : std::uint16_t{0}, ends->protocol};
   const ndpi::Outcome outcome = ndpi::guess(engine->module.get(), known);
-  *verdict = {};
-  set_protocols(outcome, *verdict);
-  verdict->dns_response_code = 255;
-  verdict->done = 1;
-  if (verdict->protocol == NDPI_PROTOCOL_UNKNOWN) return;
-  if (verdict->protocol >= engine->built_in || verdict->master_protocol >= engine->built_in) {
-    verdict->confidence = SPANFLOW_CONFIDENCE_RULE;
-    return;
-  }
   // nDPI does not say how it came to know: ask again without the addresses.
   ndpi::Ends blind = known;
   blind.client_address = blind.server_address = 0;
   const bool by_address = is_v4 && ndpi::guess(engine->module.get(), blind).application != outcome.application;
-  verdict->confidence = by_address ? SPANFLOW_CONFIDENCE_ADDRESS : SPANFLOW_CONFIDENCE_PORT;
+  set_protocols(*engine, outcome, by_address ? SPANFLOW_CONFIDENCE_ADDRESS : SPANFLOW_CONFIDENCE_PORT, *verdict);
 }
 
 // --- details ---------------------------------------------------------------------------------------------------------
@@ -207,33 +238,31 @@ std::size_t copy(std::string_view text, char* target, std::size_t octets) {
   return length;
 }
 
-// The first address of the answer, when it was one.
-std::size_t copy_answer(const ndpi::Flow& flow, char* target, std::size_t octets) {
-  constexpr std::uint16_t type_a = 1;
-  constexpr std::uint16_t type_aaaa = 28;
-  const auto& dns = flow.protos.dns;
-  if (dns.is_query != 0 || dns.num_answers == 0 || (dns.rsp_type != type_a && dns.rsp_type != type_aaaa)) return 0;
-  char address[INET6_ADDRSTRLEN];
-  if (inet_ntop(dns.rsp_type == type_a ? AF_INET : AF_INET6, &dns.rsp_addr, address, sizeof address) == nullptr) {
-    return 0;
-  }
-  return copy(ndpi::text(address), target, octets);
+std::size_t copy_address(std::string_view address, char* target, std::size_t octets) {
+  char written[INET6_ADDRSTRLEN];
+  const int family = address.size() == 4 ? AF_INET : AF_INET6;
+  if (address.empty() || inet_ntop(family, address.data(), written, sizeof written) == nullptr) return 0;
+  return copy(ndpi::text(written), target, octets);
 }
 
 std::size_t detail(const spanflow_engine*, const void* memory, spanflow_detail kind, char* target, std::size_t octets) {
-  const auto& flow = *static_cast<const ndpi::Flow*>(memory);
+  const auto& flow = *static_cast<const Flow*>(memory);
+  const ndpi::Flow& state = flow.state;
   const bool tls = carries(flow, ndpi::is_tls);
+  const bool dns = carries(flow, ndpi::is_dns);
+  const bool http = carries(flow, ndpi::is_http);
   switch (kind) {
     case SPANFLOW_DETAIL_SERVER_NAME:
-      if (!tls && !carries(flow, ndpi::is_http) && !carries(flow, ndpi::is_dns)) return 0;
-      return copy(ndpi::text(flow.host_server_name), target, octets);
-    case SPANFLOW_DETAIL_JA3_CLIENT: return tls ? copy(ndpi::ja3_client(flow), target, octets) : 0;
-    case SPANFLOW_DETAIL_JA3_SERVER: return tls ? copy(ndpi::ja3_server(flow), target, octets) : 0;
-    case SPANFLOW_DETAIL_JA4_CLIENT: return tls ? copy(ndpi::ja4_client(flow), target, octets) : 0;
-    case SPANFLOW_DETAIL_ALPN: return tls ? copy(ndpi::alpn(flow), target, octets) : 0;
-    case SPANFLOW_DETAIL_HTTP_USER_AGENT: return copy(ndpi::text(flow.http.user_agent), target, octets);
-    case SPANFLOW_DETAIL_HTTP_URL: return copy(ndpi::text(flow.http.url), target, octets);
-    case SPANFLOW_DETAIL_DNS_ANSWER: return carries(flow, ndpi::is_dns) ? copy_answer(flow, target, octets) : 0;
+      return tls || dns || http ? copy(ndpi::text(state.host_server_name), target, octets) : 0;
+    case SPANFLOW_DETAIL_JA3_CLIENT: return tls ? copy(ndpi::ja3_client(state), target, octets) : 0;
+    case SPANFLOW_DETAIL_JA3_SERVER: return tls ? copy(ndpi::ja3_server(state), target, octets) : 0;
+    case SPANFLOW_DETAIL_JA4_CLIENT: return tls ? copy(ndpi::ja4_client(state), target, octets) : 0;
+    case SPANFLOW_DETAIL_ALPN: return tls ? copy(ndpi::alpn(state), target, octets) : 0;
+    case SPANFLOW_DETAIL_HTTP_USER_AGENT: return copy(ndpi::text(state.http.user_agent), target, octets);
+    case SPANFLOW_DETAIL_HTTP_URL: return copy(ndpi::text(state.http.url), target, octets);
+    case SPANFLOW_DETAIL_DNS_ANSWER:
+      return dns && state.protos.dns.is_query == 0 ? copy_address(ndpi::dns_answer(state.protos.dns), target, octets)
+                                                   : 0;
     case SPANFLOW_DETAILS: break;
   }
   return 0;
@@ -266,8 +295,7 @@ std::uint32_t categories(const spanflow_engine*) { return NDPI_PROTOCOL_NUM_CATE
 
 const char* category_name(const spanflow_engine* engine, std::uint16_t category) {
   if (category >= NDPI_PROTOCOL_NUM_CATEGORIES) return nullptr;
-  const char* name =
-      ndpi_category_get_name(engine->module.get(), static_cast<ndpi_protocol_category_t>(category));
+  const char* name = ndpi_category_get_name(engine->module.get(), static_cast<ndpi_protocol_category_t>(category));
   return name == nullptr || *name == '\0' ? nullptr : name;
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "classify/classifier.h"
+#include "crash_report.hpp"
 
 namespace spanflow {
 
@@ -24,19 +25,25 @@ class Engine {
 
   [[nodiscard]] std::size_t flow_octets() const { return shim_->flow_octets(engine_.get()); }
   void begin_flow(void* flow) { shim_->begin_flow(engine_.get(), flow); }
-  void end_flow(void* flow) { shim_->end_flow(engine_.get(), flow); }
+  void end_flow(void* flow) {
+    const EngineAtWork at_work;
+    shim_->end_flow(engine_.get(), flow);
+  }
 
   [[nodiscard]] spanflow_verdict inspect(void* flow, const spanflow_packet& packet) {
+    const EngineAtWork at_work;
     spanflow_verdict verdict = kUndecided;
     shim_->inspect(engine_.get(), flow, &packet, &verdict);
     return verdict;
   }
   [[nodiscard]] spanflow_verdict give_up(void* flow) {
+    const EngineAtWork at_work;
     spanflow_verdict verdict = kUndecided;
     shim_->give_up(engine_.get(), flow, &verdict);
     return verdict;
   }
   [[nodiscard]] spanflow_verdict guess(const spanflow_ends& ends) {
+    const EngineAtWork at_work;
     spanflow_verdict verdict = kUndecided;
     shim_->guess(engine_.get(), &ends, &verdict);
     return verdict;

@@ -2,8 +2,10 @@
 // A classification engine that does what the payload says, for tests of what lies around an engine.
 //
 // It reads IPv4 with UDP or TCP headers of 20 octets. The first octet of a payload: `D` decided (protocol 1), `N`
-// named, more wanted (protocol 2), `A` keeps 1,000 octets more of memory, anything else: nothing yet. What follows is
-// the server name. Giving up yields protocol 3, a guess protocol 4. A protocols file may hold one name, protocol 5.
+// named, more wanted (protocol 2), `A` keeps 1,000 octets more of memory, `X` crashes, anything else: nothing yet. What
+// follows is the server name. Giving up yields protocol 3, a guess protocol 4. A protocols file may hold one name,
+// protocol 5.
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -73,6 +75,9 @@ void inspect(spanflow_engine*, void* flow, const spanflow_packet* packet, spanfl
   state->from_server += packet->from_server;
   if (packet->octets > header) {
     const char what = static_cast<char>(packet->network[header]);
+    if (what == 'X') {
+      std::raise(SIGSEGV);
+    }
     if ((what == 'D' || what == 'N') && packet->octets - header - 1 < sizeof state->server_name) {
       state->protocol = what == 'D' ? 1 : 2;
       state->name_octets = static_cast<std::uint8_t>(packet->octets - header - 1);
