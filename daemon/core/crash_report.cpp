@@ -51,6 +51,7 @@ void report(int number) noexcept {
   }
   line << "; please report it, with the capture if you can\n";
   line.write_to(STDERR_FILENO);
+  std::raise(number);  // taken when this returns, if the cause does not come first
 }
 
 }  // namespace

@@ -75,6 +75,9 @@ void MeteringProcess::expire(std::int64_t clock_ns) {
     const auto flows = std::span(due).first(count);
     for (const auto flow : flows) {
       cache_.prefetch_all_of(flow);
+      if (detection_ != nullptr) {
+        detection_->prefetch(flow);
+      }
     }
     for (const auto flow : flows) {
       cache_.prefetch_bucket(cache_.hash(cache_.hot(flow).key()));  // most of them will be erased
