@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <string_view>
 #include <type_traits>
 
@@ -367,15 +368,15 @@ std::string_view alpn(const AnyFlow& flow) {
 
 // The first address of a DNS answer, 4 or 16 octets; empty when the answer held none.
 template <typename Dns>
-std::string_view dns_answer(const Dns& dns) {
+std::span<const std::uint8_t> dns_answer(const Dns& dns) {
   constexpr std::uint16_t type_a = 1;
   constexpr std::uint16_t type_aaaa = 28;
   if constexpr (requires { dns.num_rsp_addr; }) {
     if (dns.num_rsp_addr == 0) return {};
-    return {reinterpret_cast<const char*>(&dns.rsp_addr[0]), dns.is_rsp_addr_ipv6[0] != 0 ? 16U : 4U};
+    return {reinterpret_cast<const std::uint8_t*>(&dns.rsp_addr[0]), dns.is_rsp_addr_ipv6[0] != 0 ? 16U : 4U};
   } else {
     if (dns.num_answers == 0 || (dns.rsp_type != type_a && dns.rsp_type != type_aaaa)) return {};
-    return {reinterpret_cast<const char*>(&dns.rsp_addr), dns.rsp_type == type_aaaa ? 16U : 4U};
+    return {reinterpret_cast<const std::uint8_t*>(&dns.rsp_addr), dns.rsp_type == type_aaaa ? 16U : 4U};
   }
 }
 

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <charconv>
 #include <cstdint>
 #include <cstdio>
@@ -41,10 +43,12 @@ bool is_number_in(std::string_view text, std::uint64_t low, std::uint64_t high) 
 
 bool is_port(std::string_view text) { return is_number_in(text, 1, 65535); }
 
+// 80 or 8000-8010.
 bool is_ports(std::string_view text) {
   const auto range = split(text, '-');
   if (!range) return is_port(text);
-  return is_port(range->left) && is_port(range->right) && *number(range->left) <= *number(range->right);
+  const auto low = number(range->left);
+  return low && *low >= 1 && is_number_in(range->right, *low, 65535);
 }
 
 // 192.0.2.0[/24][:443]
@@ -126,9 +130,12 @@ std::string ProtocolsFile::read(const char* path, bool strict) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path, "re"), std::fclose);
   if (file == nullptr) return path_ + ": " + std::strerror(errno);
   std::string text;
-  char block[4096];
-  while (const std::size_t octets = std::fread(block, 1, sizeof block, file.get())) text.append(block, octets);
-  if (std::ferror(file.get()) != 0) return path_ + ": " + std::strerror(errno);
+  std::array<char, 4096> block{};
+  while (std::feof(file.get()) == 0) {
+    const std::size_t octets = std::fread(block.data(), 1, block.size(), file.get());
+    if (std::ferror(file.get()) != 0) return path_ + ": " + std::strerror(errno);
+    text.append(block.data(), octets);
+  }
 
   std::size_t line_number = 0;
   for (std::string_view rest = text; !rest.empty();) {

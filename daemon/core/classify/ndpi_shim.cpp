@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +20,7 @@ namespace ndpi = spanflow::ndpi;
 
 struct spanflow_engine {
   struct Exit {
-    void operator()(ndpi::Module* module) const { ndpi_exit_detection_module(module); }
+    void operator()(ndpi::Module* opened) const { ndpi_exit_detection_module(opened); }
   };
 
   std::unique_ptr<ndpi::Module, Exit> module;
@@ -104,7 +105,7 @@ std::string start(spanflow_engine& engine, const char* protocols_file) {
   static_cast<void>(hooked);
 
   engine.module.reset(ndpi::init_module());
-  const std::string not_initialised = "libndpi " + engine.version + " could not be initialised";
+  std::string not_initialised = "libndpi " + engine.version + " could not be initialised";
   if (engine.module == nullptr) return not_initialised;
 
   ndpi::ProtocolsFile file;
@@ -146,6 +147,8 @@ struct Flow {
   ndpi::Flow state;
   ndpi::Outcome outcome;
   std::uint8_t confidence;  // as nDPI has it
+  bool has_transport;
+  std::uint8_t transport;  // of IP, as nDPI finds it in the flow's first packet
 };
 static_assert(alignof(Flow) <= 16);
 
@@ -195,12 +198,29 @@ void set_verdict(const spanflow_engine& engine, Flow& flow, const ndpi::Outcome&
   }
 }
 
+// nDPI's state of TCP and of UDP share their place, and nDPI goes by each packet alone: it does not survive a packet of
+// another protocol in the flow, as one is whose IPv6 extension headers the core reads otherwise than nDPI.
+bool belongs(Flow& flow, const std::uint8_t* network, std::uint16_t octets) {
+  const std::uint8_t* payload = nullptr;
+  std::uint16_t payload_octets = 0;
+  std::uint8_t transport = 0;
+  if (ndpi_detection_get_l4(network, octets, &payload, &payload_octets, &transport, 0) != 0) return false;
+  if (!flow.has_transport) {
+    flow.has_transport = true;
+    flow.transport = transport;
+  }
+  return flow.transport == transport;
+}
+
 void inspect(spanflow_engine* engine, void* memory, const spanflow_packet* packet, spanflow_verdict* verdict) {
   auto& flow = *static_cast<Flow*>(memory);
   const auto octets = static_cast<std::uint16_t>(std::min<std::uint32_t>(packet->octets, 65535));
-  const ndpi::Outcome outcome =
-      ndpi::inspect(engine->module.get(), &flow.state,
-                    {packet->network, octets, packet->time_ms, packet->from_server != 0, packet->seen_beginning != 0});
+  ndpi::Outcome outcome = flow.outcome;
+  if (belongs(flow, packet->network, octets)) {
+    outcome = ndpi::inspect(
+        engine->module.get(), &flow.state,
+        {packet->network, octets, packet->time_ms, packet->from_server != 0, packet->seen_beginning != 0});
+  }
   set_verdict(*engine, flow, outcome, *verdict);
 }
 
@@ -226,23 +246,18 @@ void guess(spanflow_engine* engine, const spanflow_ends* ends, spanflow_verdict*
   // nDPI does not say how it came to know: ask again without the addresses.
   ndpi::Ends blind = known;
   blind.client_address = blind.server_address = 0;
-  const bool by_address = is_v4 && ndpi::guess(engine->module.get(), blind).application != outcome.application;
+  const bool by_address = is_v4 && outcome.application != NDPI_PROTOCOL_UNKNOWN &&
+                          ndpi::guess(engine->module.get(), blind).application != outcome.application;
   set_protocols(*engine, outcome, by_address ? SPANFLOW_CONFIDENCE_ADDRESS : SPANFLOW_CONFIDENCE_PORT, *verdict);
 }
 
 // --- details ---------------------------------------------------------------------------------------------------------
 
-std::size_t copy(std::string_view text, char* target, std::size_t octets) {
-  const std::size_t length = std::min(text.size(), octets);
-  std::memcpy(target, text.data(), length);
-  return length;
-}
-
-std::size_t copy_address(std::string_view address, char* target, std::size_t octets) {
+std::size_t copy_address(std::span<const std::uint8_t> address, char* target, std::size_t octets) {
   char written[INET6_ADDRSTRLEN];
   const int family = address.size() == 4 ? AF_INET : AF_INET6;
   if (address.empty() || inet_ntop(family, address.data(), written, sizeof written) == nullptr) return 0;
-  return copy(ndpi::text(written), target, octets);
+  return ndpi::text(written).copy(target, octets);
 }
 
 std::size_t detail(const spanflow_engine*, const void* memory, spanflow_detail kind, char* target, std::size_t octets) {
@@ -253,13 +268,13 @@ std::size_t detail(const spanflow_engine*, const void* memory, spanflow_detail k
   const bool http = carries(flow, ndpi::is_http);
   switch (kind) {
     case SPANFLOW_DETAIL_SERVER_NAME:
-      return tls || dns || http ? copy(ndpi::text(state.host_server_name), target, octets) : 0;
-    case SPANFLOW_DETAIL_JA3_CLIENT: return tls ? copy(ndpi::ja3_client(state), target, octets) : 0;
-    case SPANFLOW_DETAIL_JA3_SERVER: return tls ? copy(ndpi::ja3_server(state), target, octets) : 0;
-    case SPANFLOW_DETAIL_JA4_CLIENT: return tls ? copy(ndpi::ja4_client(state), target, octets) : 0;
-    case SPANFLOW_DETAIL_ALPN: return tls ? copy(ndpi::alpn(state), target, octets) : 0;
-    case SPANFLOW_DETAIL_HTTP_USER_AGENT: return copy(ndpi::text(state.http.user_agent), target, octets);
-    case SPANFLOW_DETAIL_HTTP_URL: return copy(ndpi::text(state.http.url), target, octets);
+      return tls || dns || http ? ndpi::text(state.host_server_name).copy(target, octets) : 0;
+    case SPANFLOW_DETAIL_JA3_CLIENT: return tls ? ndpi::ja3_client(state).copy(target, octets) : 0;
+    case SPANFLOW_DETAIL_JA3_SERVER: return tls ? ndpi::ja3_server(state).copy(target, octets) : 0;
+    case SPANFLOW_DETAIL_JA4_CLIENT: return tls ? ndpi::ja4_client(state).copy(target, octets) : 0;
+    case SPANFLOW_DETAIL_ALPN: return tls ? ndpi::alpn(state).copy(target, octets) : 0;
+    case SPANFLOW_DETAIL_HTTP_USER_AGENT: return ndpi::text(state.http.user_agent).copy(target, octets);
+    case SPANFLOW_DETAIL_HTTP_URL: return ndpi::text(state.http.url).copy(target, octets);
     case SPANFLOW_DETAIL_DNS_ANSWER:
       return dns && state.protos.dns.is_query == 0 ? copy_address(ndpi::dns_answer(state.protos.dns), target, octets)
                                                    : 0;
@@ -295,7 +310,9 @@ std::uint32_t categories(const spanflow_engine*) { return NDPI_PROTOCOL_NUM_CATE
 
 const char* category_name(const spanflow_engine* engine, std::uint16_t category) {
   if (category >= NDPI_PROTOCOL_NUM_CATEGORIES) return nullptr;
-  const char* name = ndpi_category_get_name(engine->module.get(), static_cast<ndpi_protocol_category_t>(category));
+  // Not each number below the last is one of the enumeration; nDPI's table has an empty name for the others.
+  const auto value = static_cast<ndpi_protocol_category_t>(category);
+  const char* name = ndpi_category_get_name(engine->module.get(), value);
   return name == nullptr || *name == '\0' ? nullptr : name;
 }
 

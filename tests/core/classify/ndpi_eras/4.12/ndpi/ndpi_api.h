@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stands in for the headers of nDPI 4.12; see facts.h. */
+#define NDPI_MAJOR 4
+#define NDPI_MINOR 12
+#include "../../facts.h"

@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stands in for the headers of nDPI 6.0; see facts.h. */
+#define NDPI_MAJOR 6
+#define NDPI_MINOR 0
+#include "../../facts.h"
