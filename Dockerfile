@@ -7,7 +7,7 @@ FROM python:3.13-slim-bookworm AS build
 # Not pinned: Debian keeps only the newest fix of a package.
 # hadolint ignore=DL3008
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends cmake g++ libpcap-dev ninja-build \
+  && apt-get install -y --no-install-recommends cmake g++ libndpi-dev libpcap-dev ninja-build \
   && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /source
@@ -27,7 +27,7 @@ COPY --from=build /source/spanflow-launcher /usr/local/bin/
 # The capability is set here, as some builders lose it when they copy a file between stages.
 # hadolint ignore=DL3008
 RUN apt-get update \
-  && apt-get install -y --no-install-recommends libcap2-bin libpcap0.8 \
+  && apt-get install -y --no-install-recommends libcap2-bin libndpi4.2 libpcap0.8 \
   && setcap cap_net_raw=p /usr/local/bin/spanflow-launcher \
   && apt-get purge -y --auto-remove libcap2-bin \
   && rm -rf /var/lib/apt/lists/*
@@ -36,8 +36,8 @@ ENV PATH=/opt/spanflow/bin:$PATH
 
 # A number, so that Kubernetes sees that it is not root.
 USER 65532:65532
-# It starts, and the native core finds its libraries.
-RUN spanflow-launcher --version && python -I -c "import spanflow._core"
+# It starts, and the native core and the classification engine find their libraries.
+RUN spanflow-launcher --version && python -I -c "import spanflow._core" && spanflow-launcher protocols >/dev/null
 
 ARG VERSION=unknown
 ARG REVISION=unknown

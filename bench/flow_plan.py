@@ -54,6 +54,34 @@ TCP_SHARES = (
 UDP_SHARES = ((Shape.QUESTION, 0.7), (Shape.STREAM, 0.3))
 
 
+@dataclass(frozen=True, slots=True)
+class Application:
+    """It takes the TCP Flows (or UDP questions) whose number, drawn from 0 to 1, is in least <= n < most."""
+
+    name: str
+    port: int
+    least: float
+    most: float
+    tcp: bool = True
+
+
+# The rest of TCP, and the streams of UDP, are filler on ports that mean nothing.
+MIX = (
+    Application("tls", 443, 0.0, 0.62),
+    Application("http", 80, 0.62, 0.82),
+    Application("ssh", 22, 0.82, 0.86),
+    Application("dns", 53, 0.0, 1.0, tcp=False),
+)
+APPLICATIONS = (
+    Application("tls13", 443, 0.0, 0.40),
+    Application("tls12", 443, 0.40, 0.62),
+    Application("http", 80, 0.62, 0.82),
+    Application("ssh", 22, 0.82, 0.86),
+    Application("dns", 53, 0.0, 0.85, tcp=False),
+    Application("ntp", 123, 0.85, 1.0, tcp=False),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowPlan:
     """Columns of equal length, one element per Flow."""
@@ -67,6 +95,7 @@ class FlowPlan:
     server_port: NDArray[np.uint16]
     request: NDArray[np.uint8]  # row of Payloads, 0: filler
     response: NDArray[np.uint8]
+    more: NDArray[np.uint8]  # what every later packet with payload carries
     bulk: NDArray[np.bool_]
     start: NDArray[np.float64]  # seconds from the start of the capture
     span: NDArray[np.float64]  # seconds from the first packet to the last
@@ -80,7 +109,12 @@ class FlowPlan:
 
 
 def plan_mix(
-    rng: np.random.Generator, packets: int, flows: int, duration: float, payloads: Payloads
+    rng: np.random.Generator,
+    packets: int,
+    flows: int,
+    duration: float,
+    payloads: Payloads,
+    applications: tuple[Application, ...] = MIX,
 ) -> FlowPlan:
     """85 % TCP, 80 % IPv4, sizes with a Pareto tail. Raises ValueError when the packets do not suffice."""
     tcp = rng.random(flows) < 0.85
@@ -89,7 +123,7 @@ def plan_mix(
     gap = (duration / 1000) * rng.lognormal(0.0, 1.0, flows)  # mean gap inside a Flow
     bulk = tcp & (size >= BULK_PACKETS)
     span = np.minimum((size - 1) * np.where(bulk, gap / 8, gap), 0.8 * duration)
-    request, response, server_port = _applications(rng, shape, payloads)
+    request, response, more, server_port = _applications(rng, shape, payloads, applications)
     client, client_port = _distinct_clients(rng, flows, max(16, flows // 8))
     servers = min(50_000, max(4, flows // 20))
     return FlowPlan(
@@ -102,6 +136,7 @@ def plan_mix(
         server_port=server_port,
         request=request,
         response=response,
+        more=more,
         bulk=bulk,
         start=rng.random(flows) * (duration - span),
         span=span,
@@ -121,6 +156,7 @@ def plan_flood(rng: np.random.Generator, packets: int, duration: float) -> FlowP
         server_port=np.full(packets, 80, np.uint16),
         request=np.zeros(packets, np.uint8),
         response=np.zeros(packets, np.uint8),
+        more=np.zeros(packets, np.uint8),
         bulk=np.zeros(packets, np.bool_),
         start=rng.random(packets) * duration,
         span=np.zeros(packets),
@@ -144,9 +180,47 @@ def plan_elephant(rng: np.random.Generator, packets: int, flows: int, duration: 
         server_port=np.full(flows, 443, np.uint16),
         request=np.zeros(flows, np.uint8),
         response=np.zeros(flows, np.uint8),
+        more=np.zeros(flows, np.uint8),
         bulk=np.ones(flows, np.bool_),
         start=rng.random(flows) * 0.05 * duration,
         span=np.full(flows, 0.9 * duration),
+    )
+
+
+def plan_datagrams(
+    rng: np.random.Generator,
+    packets: int,
+    flows: int,
+    duration: float,
+    payloads: Payloads,
+    unfinished: float,
+) -> FlowPlan:
+    """UDP Flows side by side through the whole capture: this share of one packet of filler, the others a DNS
+    question and its answer. Raises ValueError when the packets are not as many as these Flows have."""
+    asked = np.ones(flows, np.bool_)
+    asked[: round(flows * unfinished)] = False
+    asked = rng.permutation(asked)
+    size = np.where(asked, 2, 1)
+    if packets != size.sum():
+        raise ValueError(f"packets: {packets} is not what {flows} such flows have, use {size.sum()}")
+    rows = np.array(payloads.conversations["dns"], np.uint8)
+    drawn = np.where(asked[:, None], rows[rng.integers(0, len(rows), flows)], np.uint8(0))
+    client, client_port = _distinct_clients(rng, flows, 1 << 20)
+    span = np.where(asked, 0.02, 0.0)
+    return FlowPlan(
+        packets=size,
+        shape=np.full(flows, Shape.QUESTION, np.uint8),
+        ipv6=rng.random(flows) < 0.20,
+        client=client,
+        server=rng.integers(1, 1000, flows).astype(np.uint32),
+        client_port=client_port,
+        server_port=np.where(asked, 53, 5000 + rng.integers(0, 40, flows)).astype(np.uint16),
+        request=drawn[:, 0],
+        response=drawn[:, 1],
+        more=np.zeros(flows, np.uint8),
+        bulk=np.zeros(flows, np.bool_),
+        start=rng.random(flows) * (duration - span),
+        span=span,
     )
 
 
@@ -192,24 +266,21 @@ def _distinct_clients(
 
 
 def _applications(
-    rng: np.random.Generator, shape: NDArray[np.uint8], payloads: Payloads
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16]]:
-    """Request row, response row and server port of each Flow."""
+    rng: np.random.Generator,
+    shape: NDArray[np.uint8],
+    payloads: Payloads,
+    applications: tuple[Application, ...],
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint16]]:
+    """Request row, response row, row of what follows, and server port of each Flow."""
     count = len(shape)
-    tcp = shape < Shape.QUESTION
     other = 5000 + rng.integers(0, 40, count)
     choice = rng.random(count)
-    masks = {
-        "tls": (tcp & (choice < 0.62), 443),
-        "http": (tcp & (choice >= 0.62) & (choice < 0.82), 80),
-        "ssh": (tcp & (choice >= 0.82) & (choice < 0.86), 22),
-        "dns": (shape == Shape.QUESTION, 53),
-    }
-    request = np.zeros(count, np.uint8)
-    response = np.zeros(count, np.uint8)
+    drawn = np.zeros((count, 3), np.uint8)
     port = other.astype(np.uint16)
-    for application, (mask, well_known) in masks.items():
-        rows = np.array(payloads.conversations[application], np.uint8)
-        drawn = rows[rng.integers(0, len(rows), int(mask.sum()))]
-        request[mask], response[mask], port[mask] = drawn[:, 0], drawn[:, 1], well_known
-    return request, response, port
+    for application in applications:
+        asked = shape < Shape.QUESTION if application.tcp else shape == Shape.QUESTION
+        mask = asked & (choice >= application.least) & (choice < application.most)
+        rows = np.array(payloads.conversations[application.name], np.uint8)
+        drawn[mask] = rows[rng.integers(0, len(rows), int(mask.sum()))]
+        port[mask] = application.port
+    return drawn[:, 0], drawn[:, 1], drawn[:, 2], port

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from execute import find_tool
-from live_report import with_section, write_section
+from live_report import write_section
 from live_trials import LOADS, idle, receivers, soak, start, trial
 from machine import describe_machine, load_average, package_version
 from native_tools import BENCH, build_tools
+from sections import with_section
 from traffic import OUT, Traffic, ensure_capture
 
 STARTS = 5

@@ -23,7 +23,7 @@ from typing import Any
 
 from execute import find_tool
 from live_network import RECEIVER_END, Network
-from rows import MAX_FLOWS, SOFTFLOWD_TIMEOUTS, TIMEOUTS
+from rows import MAX_FLOWS, SOFTFLOWD_TIMEOUTS, TIMEOUTS, WITHOUT_DPI
 
 RING_MIB = 64
 START_TIMEOUT_S = 20.0
@@ -122,7 +122,7 @@ class Spanflow(Receiver):
                 place,
                 [
                     *(*command, "run", "-i", RECEIVER_END),
-                    *("--collector", f"ipfix+udp://127.0.0.1:{place.port}", *options),
+                    *("--collector", f"ipfix+udp://127.0.0.1:{place.port}", *WITHOUT_DPI, *options),
                 ],
                 NOTIFY_SOCKET=str(place.folder / "notify"),
             )

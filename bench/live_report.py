@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live results as a section of RESULTS.md, which stays there when the offline ones are measured again."""
+"""The live results as a section of RESULTS.md."""
 
 from __future__ import annotations
 
@@ -36,17 +36,6 @@ def write_section(measured: dict[str, Any]) -> str:
     if measured["skipped"]:
         parts += ["### Not measured", "\n".join(f"- {line}" for line in measured["skipped"])]
     return "\n\n".join(parts) + "\n"
-
-
-def with_section(report: str, section: str) -> str:
-    """A report with this live section as its end, in place of one that is there."""
-    return report.partition(f"\n{HEADING}\n")[0].rstrip() + f"\n\n{section}"
-
-
-def section_of(report: str) -> str:
-    """The live section of a report, "" if it has none."""
-    _, heading, rest = report.partition(f"\n{HEADING}\n")
-    return heading.lstrip("\n") + rest
 
 
 def _verdicts(measured: dict[str, Any]) -> list[tuple[str, ...]]:

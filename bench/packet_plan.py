@@ -90,7 +90,8 @@ def _exchange_data(packet: NDArray[np.void], plan: FlowPlan, rng: np.random.Gene
     packet["payload"] = payload
     packet["from_server"] = from_server
     packet["flags"] = np.where(tcp, ACK | np.where((payload > 0) & ~bulk, PSH, 0), 0)
-    packet["row"] = rng.integers(1, 1 + FILLER_ROWS, count)
+    more = plan.more[flow]
+    packet["row"] = np.where(more > 0, more, rng.integers(1, 1 + FILLER_ROWS, count))
 
 
 def _put_messages(

@@ -14,36 +14,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from application_payloads import HOSTS, make_conversations
+
 WIDTH = 1480  # octets; no payload of a 1,500-octet IP packet is longer
 FILLER_ROWS = 15
-HOSTS = (
-    "www.example.com",
-    "mail.example.net",
-    "cdn.static.example.org",
-    "api.shop.example.com",
-    "video.example.net",
-    "login.example.org",
-    "updates.os.example",
-    "photos.example.com",
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Payloads:
-    """The table and, by application, the (request row, response row) pairs that refer to it."""
+    """The table and, by application, the (request row, response row, row of all that follows, 0: filler) that
+    refer to it."""
 
     octets: NDArray[np.uint8]  # (rows, WIDTH)
     word_sums: NDArray[np.uint32]  # (rows, WIDTH + 1)
     lengths: NDArray[np.int64]  # (rows,)
-    conversations: dict[str, list[tuple[int, int]]]
+    conversations: dict[str, list[tuple[int, int, int]]]
 
 
-def make_payloads(rng: np.random.Generator) -> Payloads:
+def make_payloads(rng: np.random.Generator, for_engines: bool = False) -> Payloads:
+    """for_engines: the conversations of application_payloads instead of the short ones here."""
     rows = [b"", *(rng.bytes(WIDTH) for _ in range(FILLER_ROWS))]
-    conversations: dict[str, list[tuple[int, int]]] = {}
-    for application, request, response in _messages(rng):
-        conversations.setdefault(application, []).append((len(rows), len(rows) + 1))
-        rows += [request, response]
+    conversations: dict[str, list[tuple[int, int, int]]] = {}
+    made = make_conversations(rng) if for_engines else [(*message, b"") for message in _messages(rng)]
+    for application, *texts in made:
+        numbers = [len(rows) + place if text else 0 for place, text in enumerate(texts)]
+        conversations.setdefault(application, []).append((numbers[0], numbers[1], numbers[2]))
+        rows += [text for text in texts if text]
     octets = np.zeros((len(rows), WIDTH), np.uint8)
     for index, row in enumerate(rows):
         octets[index, : len(row)] = np.frombuffer(row, np.uint8)

@@ -18,13 +18,15 @@ SCENARIOS = ("mix", "flood", "elephant")
 MAX_FLOWS = 4_194_304
 QUEUE_MIB = 2
 BOUND_MIB = 256
+OWN_REPORT = ("floor", "spanflow-core-bench", "core-before", "replay")  # programs that print one JSON line
 
 TIMEOUTS = ("--set", "cache.active_timeout=120s", "--set", "cache.inactive_timeout=60s")
-_LONG_TIMEOUTS = ("--set", "cache.active_timeout=3600s", "--set", "cache.inactive_timeout=3600s")
+WITHOUT_DPI = ("--set", "dpi.enabled=false")  # its cost has rows of its own, in classify_rows.py
+LONG_TIMEOUTS = ("--set", "cache.active_timeout=3600s", "--set", "cache.inactive_timeout=3600s")
 _LARGE = ("--set", f"cache.max_flows={MAX_FLOWS}")
 _FULL = ("--set", "cache.max_flows=2000000")  # as many as the flood has: none is evicted
-_SMALL_QUEUE = ("--set", f"export.queue_size={QUEUE_MIB}MiB")
-_COLLECTOR = ("--collector", "ipfix+udp://127.0.0.1:{port}")
+SMALL_QUEUE = ("--set", f"export.queue_size={QUEUE_MIB}MiB")
+COLLECTOR = ("--collector", "ipfix+udp://127.0.0.1:{port}")
 _BIFLOW_COLLECTOR = ("--collector", "ipfix+udp://127.0.0.1:{port}?biflow=true")
 _SECOND_COLLECTOR = ("--collector", "ipfix+udp://127.0.0.1:{port2}")
 SOFTFLOWD_TIMEOUTS = (
@@ -79,11 +81,11 @@ def all_rows() -> list[Row]:
             "spanflow, two collectors",
             "mix",
             *TIMEOUTS,
-            *_COLLECTOR,
+            *COLLECTOR,
             *_SECOND_COLLECTOR,
         )
     )
-    return [*_with_baselines(rows), _version_row()]
+    return [*with_baselines(rows), _version_row()]
 
 
 def choose(rows: list[Row], patterns: str) -> list[Row]:
@@ -100,13 +102,13 @@ def _spanflow(name: str, label: str, capture: str, *options: str) -> Row:
         label=label,
         capture=capture,
         program="spanflow",
-        arguments=("meter", "{capture}", *options),
+        arguments=("meter", "{capture}", *WITHOUT_DPI, *options),
         collectors=options.count("--collector"),
         records="biflows" if biflow else "one_way_flows",
     )
 
 
-def _core_flows(scenario: str) -> tuple[str, ...]:
+def core_flows(scenario: str) -> tuple[str, ...]:
     """The cache that `spanflow meter` has by default; a flood needs a larger one."""
     return ("--max-flows", "4194304" if scenario == "flood" else "1000000")
 
@@ -133,13 +135,13 @@ def _scenario_rows(scenario: str) -> Iterator[Row]:
             "120",
             "--inactive",
             "60",
-            *_core_flows(scenario),
+            *core_flows(scenario),
         ),
         records="biflows",
     )
     large = _LARGE if scenario == "flood" else ()
     label = f"spanflow meter, max_flows={MAX_FLOWS}" if large else "spanflow meter"
-    yield _spanflow(f"{scenario}/spanflow", label, scenario, *TIMEOUTS, *large, *_COLLECTOR)
+    yield _spanflow(f"{scenario}/spanflow", label, scenario, *TIMEOUTS, *large, *COLLECTOR)
     if scenario == "mix":
         yield _spanflow(
             "mix/spanflow-biflow", "spanflow meter, Biflows", scenario, *TIMEOUTS, *_BIFLOW_COLLECTOR
@@ -190,18 +192,18 @@ def _nfpcapd(name: str, label: str, capture: str, *options: str) -> Row:
 
 def _memory_rows() -> Iterator[Row]:
     """The flood with every Flow alive until its end."""
-    alive = (*_LONG_TIMEOUTS, *_FULL, *_SMALL_QUEUE, *_COLLECTOR)
+    alive = (*LONG_TIMEOUTS, *_FULL, *SMALL_QUEUE, *COLLECTOR)
     yield _spanflow("memory/spanflow", "spanflow meter, every Flow alive", "flood", *alive)
-    bound = (*_LONG_TIMEOUTS, "--set", f"cache.memory={BOUND_MIB}MiB", *_SMALL_QUEUE, *_COLLECTOR)
+    bound = (*LONG_TIMEOUTS, "--set", f"cache.memory={BOUND_MIB}MiB", *SMALL_QUEUE, *COLLECTOR)
     yield _spanflow("memory/spanflow-bound", f"spanflow meter, cache.memory={BOUND_MIB}MiB", "flood", *bound)
     yield _nfpcapd("memory/nfpcapd", "nfpcapd (to files)", "flood")
 
 
-def _with_baselines(rows: list[Row]) -> Iterator[Row]:
+def with_baselines(rows: list[Row]) -> Iterator[Row]:
     """Adds the row on the tiny capture to every row that runs a whole program; equal commands share one."""
     made: dict[str, str] = {}
     for row in rows:
-        if row.program in ("floor", "spanflow-core-bench"):
+        if row.program in OWN_REPORT:
             yield row
             continue
         if row.command not in made:

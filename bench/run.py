@@ -5,8 +5,8 @@
     python bench/run.py --quick            small captures, 1 counted run: a smoke test of the bench itself
     python bench/run.py --only 'mix/*'     rows by pattern (--list shows them)
 
-Writes bench/RESULTS.md, where the section of live.py stays, and bench/out/results.json (--quick:
-bench/out/quick.md and quick.json).
+Writes bench/RESULTS.md, where the sections of live.py and classify.py stay, and bench/out/results.json
+(--quick: bench/out/quick.md and quick.json).
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-from execute import Programs, execute, find_tool
-from live_report import section_of, with_section
+from execute import Programs, brief, execute, find_tool, newest_core_bench, warm_page_cache
 from machine import describe_machine, load_average, package_version
 from native_tools import BENCH, build_tools
 from report import write_report
 from rows import Row, all_rows, captures, choose
+from sections import KEPT, section_of, with_section
 from summary import Summary
 from traffic import OUT, Capture, ensure_capture
 
@@ -96,8 +95,10 @@ def measure(given: argparse.Namespace, rows: list[Row], runs: int) -> int:
     )
     text = write_report(title, summary, head, skipped).replace(f"{ROOT}/", "")
     report = OUT / "quick.md" if given.quick else BENCH / "RESULTS.md"
-    if report.exists() and (live := section_of(report.read_text())):
-        text = with_section(text, live)
+    before = report.read_text() if report.exists() else ""
+    for heading in KEPT:
+        if section := section_of(before, heading):
+            text = with_section(text, section)
     report.write_text(text)
     stored = {
         "head": head,
@@ -128,26 +129,12 @@ def run_rounds(
             if row.name in summary.failures:
                 continue
             outcome = execute(row, programs, files[row.capture])
-            print(f"{number}/{runs} {row.name:28} {_brief(outcome)}", flush=True)
+            print(f"{number}/{runs} {row.name:28} {brief(outcome)}", flush=True)
             if "error" in outcome:
                 summary.failures[row.name] = outcome["error"]
                 summary.runs.pop(row.name, None)
             elif number:
                 summary.runs.setdefault(row.name, []).append(outcome)
-
-
-def warm_page_cache(path: Path) -> None:
-    """Read the file in afresh, in one go.
-
-    How a file came into the page cache decides how it lies there: read in sequence it takes large pages, as
-    it was written (or after the kernel reclaimed parts) small ones, and walking it costs two to three times
-    as much. So every round begins with the same state.
-    """
-    with path.open("rb") as file:
-        os.fsync(file.fileno())  # dirty pages would stay as they are
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while file.read(1 << 20):
-            pass
 
 
 def _sink_buffer(summary: Summary) -> str:
@@ -159,15 +146,6 @@ def _sink_buffer(summary: Summary) -> str:
     )
 
 
-def _brief(outcome: dict[str, Any]) -> str:
-    if "error" in outcome:
-        return f"FAILED: {outcome['error']}"
-    seconds = outcome.get("report", outcome).get("seconds", outcome["wall"])
-    cpu = outcome["user"] + outcome["system"]
-    wrong = f"  WRONG: {'; '.join(outcome['wrong'])}" if outcome["wrong"] else ""
-    return f"{seconds:8.3f} s  {cpu:8.3f} s CPU  {outcome['peak_octets_sum'] / 1048576:7.0f} MiB{wrong}"
-
-
 def find_programs(given: argparse.Namespace) -> Programs:
     tools = build_tools()
     commands = {"floor": [str(tools / "floor")]}
@@ -177,7 +155,7 @@ def find_programs(given: argparse.Namespace) -> Programs:
             commands[tool] = [path]
         else:
             missing[tool] = "not installed"
-    if core := given.core_bench or _newest_core_bench():
+    if core := given.core_bench or newest_core_bench():
         commands["spanflow-core-bench"] = [core]
     else:
         missing["spanflow-core-bench"] = "not built (name it with --core-bench or SPANFLOW_CORE_BENCH)"
@@ -192,11 +170,6 @@ def find_programs(given: argparse.Namespace) -> Programs:
     else:
         commands["spanflow"] = command
     return Programs(commands, missing, environment, tools)
-
-
-def _newest_core_bench() -> str | None:
-    found = sorted((ROOT / "build").glob("**/spanflow-core-bench"), key=lambda path: path.stat().st_mtime)
-    return str(found[-1]) if found else None
 
 
 def _cannot_meter(command: list[str], environment: dict[str, str]) -> str | None:

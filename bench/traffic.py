@@ -4,10 +4,16 @@
     python bench/traffic.py mix --packets 5000000 --flows 250000 --seed 1 --snap 128
     python bench/traffic.py flood --packets 2000000 --snap 96
     python bench/traffic.py elephant --packets 2000000 --flows 8 --snap 128
+    python bench/traffic.py applications --packets 2000000 --flows 100000 --snap 65535
+    python bench/traffic.py half --packets 1500000 --flows 1000000
 
 mix       heavy-tailed TCP and UDP Flows, IPv4 and IPv6, interleaved in time
 flood     every packet a new Flow: one SYN (`--flows` follows from `--packets`)
 elephant  a few equal TCP downloads of full segments
+applications  the mix, with conversations that a classification engine knows
+unfinished    UDP Flows of one packet that no engine can tell
+answered      UDP Flows of a DNS question and its answer (packets = 2 * flows)
+half          every other Flow unfinished, the others answered (packets = 1.5 * flows)
 
 The same arguments give the same octets (with the same numpy). A file that is there already with the same
 arguments and generator version is used again. Whole frames: `--snap 65535`.
@@ -27,12 +33,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import frames
-from flow_plan import FlowPlan, plan_elephant, plan_flood, plan_mix
+from flow_plan import APPLICATIONS, MIX, FlowPlan, plan_datagrams, plan_elephant, plan_flood, plan_mix
 from packet_plan import PACKET, plan_packets
 from payloads import Payloads, make_payloads
 
 GENERATOR_VERSION = 1
-SCENARIOS = ("mix", "flood", "elephant")
+SCENARIOS = ("mix", "flood", "elephant", "applications", "unfinished", "answered", "half")
+UNFINISHED = {"unfinished": 1.0, "half": 0.5, "answered": 0.0}  # share of the Flows
+FOR_ENGINES = ("applications", *UNFINISHED)
 BLOCK_PACKETS = 1 << 20  # planned at a time; part of what determines a file
 LONGEST_SECONDS = 3600  # times are 32 bits of microseconds
 OUT = Path(__file__).resolve().parent / "out"
@@ -103,7 +111,7 @@ def write_capture(traffic: Traffic, file: BinaryIO) -> dict[str, Any]:
     """Write the capture; returns its truth."""
     seed = [traffic.seed, SCENARIOS.index(traffic.scenario)]
     rng = np.random.default_rng([*seed, 0])
-    payloads = make_payloads(rng)
+    payloads = make_payloads(rng, traffic.scenario in FOR_ENGINES)
     plan = _plan_flows(traffic, rng, payloads)
     packet, one_way_flows = _plan_all(plan, seed, payloads)
     order = np.argsort(packet["time"], kind="stable")
@@ -139,7 +147,10 @@ def _plan_flows(traffic: Traffic, rng: np.random.Generator, payloads: Payloads) 
         return plan_flood(rng, traffic.packets, traffic.duration)
     if traffic.scenario == "elephant":
         return plan_elephant(rng, traffic.packets, traffic.flows, traffic.duration)
-    return plan_mix(rng, traffic.packets, traffic.flows, traffic.duration, payloads)
+    if (unfinished := UNFINISHED.get(traffic.scenario)) is not None:
+        return plan_datagrams(rng, traffic.packets, traffic.flows, traffic.duration, payloads, unfinished)
+    applications = APPLICATIONS if traffic.scenario == "applications" else MIX
+    return plan_mix(rng, traffic.packets, traffic.flows, traffic.duration, payloads, applications)
 
 
 def _plan_all(plan: FlowPlan, seed: list[int], payloads: Payloads) -> tuple[NDArray[np.void], int]:

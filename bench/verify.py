@@ -21,8 +21,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from application_payloads import HOSTS
 from native_tools import build_tools
-from payloads import HOSTS
 from traffic import Capture, Traffic, ensure_capture
 
 CAPTURES = (
@@ -30,6 +30,8 @@ CAPTURES = (
     Traffic(scenario="mix", packets=100_000, flows=5_000, seed=7, snap=96),
     Traffic(scenario="flood", packets=20_000, flows=20_000, seed=7, snap=96),
     Traffic(scenario="elephant", packets=50_000, flows=8, seed=7, snap=65535),
+    Traffic(scenario="applications", packets=100_000, flows=5_000, seed=7, snap=65535),
+    Traffic(scenario="half", packets=15_000, flows=10_000, seed=7, snap=65535),
 )
 FIELDS = (
     "ip.len", "ipv6.plen", "ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "tcp.srcport", "udp.srcport",
@@ -90,7 +92,7 @@ def verify_capture(capture: Capture, floor: str) -> Iterator[bool]:
     yield compare("IP octets (tshark)", octets, truth["ip_octets"])
     yield compare("one-way flows (tshark)", len(ways), truth["one_way_flows"])
     yield compare("bad checksums, TCP analysis, malformed (tshark)", dict(unexpected), {})
-    if whole and truth["arguments"]["scenario"] == "mix":
+    if whole and truth["arguments"]["scenario"] in ("mix", "applications"):
         for field in ("tls.handshake.extensions_server_name", "http.host", "dns.qry.name"):
             names = set(run("tshark", "-r", path, "-T", "fields", "-e", field, "-Y", field).split())
             yield compare(f"{field} (tshark)", names, set(HOSTS))

@@ -5,8 +5,15 @@ from __future__ import annotations
 
 import pytest
 
+from spanflow.details import Detail
 from spanflow.fields import FIELDS, ICMP_PROTOCOLS, IP_VERSIONS, Field, Operation, fields_of
-from spanflow.information_elements import reverse_of
+from spanflow.information_elements import (
+    ENTERPRISE_NUMBER,
+    VARIABLE_LENGTH,
+    InformationElement,
+    Semantics,
+    reverse_of,
+)
 from spanflow.record import RECORD
 
 ROWS = pytest.mark.parametrize("field", FIELDS, ids=lambda field: f"{field.name}-{field.icmp}")
@@ -26,6 +33,11 @@ def test_members_exist_and_fit(field: Field) -> None:
     for member in (field.forward, field.reverse):
         if isinstance(member, int):
             assert 0 <= member < 1 << (8 * field.length)
+        elif field.is_detail:
+            assert member.upper() in Detail.__members__
+            assert field.length == field.width > 0
+        elif field.operation is Operation.APPLICATION_NAME:
+            assert (member, member_octets(member)) == ("application", 2)
         elif field.operation is Operation.ADDRESS_TAIL:
             assert member_octets(member) == 16
         else:
@@ -80,3 +92,37 @@ def test_fields_of_unknown_name() -> None:
 
 def test_icmp_protocols() -> None:
     assert ICMP_PROTOCOLS == {4: 1, 6: 58}
+
+
+@ROWS
+def test_every_row_has_a_fixed_form(field: Field) -> None:
+    """Elements of variable length have a width; those with a length of their own have none."""
+    assert (field.width > 0) == (field.element.length == VARIABLE_LENGTH)
+    fixed = field.as_sent(variable_strings=False, enterprise_number=ENTERPRISE_NUMBER)
+    assert 0 < fixed.length == field.length < VARIABLE_LENGTH
+
+
+def test_details_have_a_row_each_in_their_order() -> None:
+    rows = [field for field in FIELDS if field.is_detail]
+    assert [str(field.forward).upper() for field in rows] == [kind.name for kind in Detail]
+    assert list(FIELDS[-len(rows) :]) == rows
+
+
+def test_elements_as_sent() -> None:
+    by_name = {field.name: field for field in FIELDS}
+    sent = by_name["serverName"].as_sent(variable_strings=True, enterprise_number=64999)
+    assert sent == InformationElement("serverName", 9, 64999, "string", VARIABLE_LENGTH)
+    sent = by_name["serverName"].as_sent(variable_strings=False, enterprise_number=64999)
+    assert sent == InformationElement("serverName", 9, 64999, "string", 64)
+    for variable in (False, True):
+        sent = by_name["applicationName"].as_sent(variable_strings=variable, enterprise_number=64999)
+        assert sent == InformationElement("applicationName", 96, 0, "string", 24)
+        sent = by_name["applicationId"].as_sent(variable_strings=variable, enterprise_number=64999)
+        assert sent == InformationElement("applicationId", 95, 0, "octetArray", 4)
+
+
+def test_only_our_own_elements_tell_semantics() -> None:
+    for field in FIELDS:
+        own = field.element.pen == ENTERPRISE_NUMBER
+        assert own or field.semantics is Semantics.DEFAULT
+        assert not own or (field.semantics is Semantics.DEFAULT) == (field.element.type == "string")

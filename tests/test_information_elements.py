@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from spanflow.information_elements import (
+    ABSTRACT_DATA_TYPES,
+    ENTERPRISE_NUMBER,
     REVERSE_PEN,
     VARIABLE_LENGTH,
     InformationElement,
@@ -31,6 +33,9 @@ from spanflow.information_elements import (
         ("basicList", 0, 291, "basicList", VARIABLE_LENGTH),
         ("reverseOctetDeltaCount", REVERSE_PEN, 1, "unsigned64", 8),
         ("reverseTransportChecksum", REVERSE_PEN, 503, "unsigned16", 2),
+        ("applicationId", 0, 95, "octetArray", VARIABLE_LENGTH),
+        ("flowRisk", ENTERPRISE_NUMBER, 4, "unsigned64", 8),
+        ("serverName", ENTERPRISE_NUMBER, 9, "string", VARIABLE_LENGTH),
     ],
 )
 def test_by_name_and_by_number(name: str, pen: int, number: int, type_: str, length: int) -> None:
@@ -87,3 +92,28 @@ def test_agrees_with_the_reverse_elements_of_the_ipfix_package() -> None:
     for name, number, pen in (entry.split("/") for entry in known):
         element = by_number(int(pen), int(number))
         assert element is None or element.name == name
+
+
+def own_elements() -> list[InformationElement]:
+    """All of our own, by their numbers."""
+    found = [by_number(ENTERPRISE_NUMBER, number) for number in range(1 << 15)]
+    return [element for element in found if element is not None]
+
+
+def test_our_own_elements() -> None:
+    own = own_elements()
+    # RFC 5612: the number for documentation, as long as there is none of our own.
+    assert ENTERPRISE_NUMBER == 32473
+    assert [element.number for element in own] == list(range(1, len(own) + 1))
+    for element in own:
+        assert by_name(element.name) == element, "no name is taken twice, nor one of IANA's"
+        assert element.number < 0x4000, "bit 0x4000 is for reverse forms"
+        with pytest.raises(ValueError, match="has no reverse"):
+            reverse_of(element)
+
+
+def test_types_have_numbers() -> None:
+    # RFC 5610 section 3.1, RFC 6313, RFC 9740: octetArray 0, string 13, ipv6Address 19, unsigned256 23.
+    assert (ABSTRACT_DATA_TYPES[0], ABSTRACT_DATA_TYPES[13]) == ("octetArray", "string")
+    assert (ABSTRACT_DATA_TYPES[19], ABSTRACT_DATA_TYPES[23]) == ("ipv6Address", "unsigned256")
+    assert {element.type for element in own_elements()} <= set(ABSTRACT_DATA_TYPES)

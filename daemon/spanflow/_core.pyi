@@ -20,6 +20,8 @@ class Batch:
     def __len__(self) -> int: ...
     @property
     def ip_version(self) -> int: ...
+    @property
+    def details(self) -> bytes: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class Meter:
@@ -28,6 +30,30 @@ class Meter:
     def counters(self) -> list[dict[str, Any]]: ...
     def filter_error(self) -> str: ...
     def failure(self) -> str: ...
+
+class ClassificationOptions:
+    def __init__(
+        self,
+        *,
+        shim: str,
+        protocols_file: str,
+        tcp_packets: int,
+        udp_packets: int,
+        other_packets: int,
+        empty_packets: bool,
+        max_flows: int,
+        memory_octets: int,
+        http_details: bool,
+        rules: Sequence[tuple[str, Sequence[tuple[bytes, int]], Sequence[tuple[int, int]], Sequence[str]]],
+    ) -> None:
+        """rules: name, networks (16 octets and the length of the prefix), ranges of ports, server names."""
+
+def classification_tables(options: ClassificationOptions) -> dict[str, Any]:
+    """What an engine knows: opens, reads, closes it. Raises RuntimeError, one line why it cannot.
+
+    engine, version; applications: (number, application_id, name, category, breed, user_defined);
+    categories: (number, name); risks: (bit, name).
+    """
 
 class MeteringOptions:
     def __init__(
@@ -44,6 +70,7 @@ class MeteringOptions:
         interface_in_key: bool,
         preallocate: bool,
         filter: str,
+        classification: ClassificationOptions | None = None,
     ) -> None: ...
 
 class FileMeter(Meter):
@@ -88,6 +115,7 @@ def libpcap_version() -> str: ...
 def network_device(socket: int, name: str) -> tuple[int, bool, int] | None:
     """ifIndex, up, LINKTYPE_ number (0: not one that a ring can read); None: no such network interface."""
 
+def install_crash_report() -> None: ...
 def drop_capabilities() -> None:
     """Of the calling thread, and so of those that it starts. Raises OSError."""
 

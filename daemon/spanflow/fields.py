@@ -3,20 +3,27 @@
 
 Templates, encoders, JSON names and the field reference are computed from this table; none repeats it.
 
-A member is named by its path in `spanflow.record.RECORD` ("forward.octet_delta_count"); an int in its place
-is a constant. A row says where the value comes from in each of the two halves of a Flow Record: in the
-forward half, sent by the initiator, and in the reverse half, sent by the responder. As two uniflows both
-halves are Data Records with the same elements; as a Biflow (RFC 5103) they are one, and the reverse value of
-a `directional` row goes into the reverse Information Element.
+A member is named by its path in `spanflow.record.RECORD` ("forward.octet_delta_count"), a text of the
+details by its kind ("server_name"); an int in its place is a constant. A row says where the value comes
+from in each of the two halves of a Flow Record: in the forward half, sent by the initiator, and in the
+reverse half, sent by the responder. As two uniflows both halves are Data Records with the same elements; as
+a Biflow (RFC 5103) they are one, and the reverse value of a `directional` row goes into the reverse
+Information Element.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
-from spanflow.information_elements import InformationElement, by_name
+from spanflow.information_elements import (
+    ENTERPRISE_NUMBER,
+    VARIABLE_LENGTH,
+    InformationElement,
+    Semantics,
+    by_name,
+)
 
 IP_VERSIONS = (4, 6)
 
@@ -30,13 +37,17 @@ class Operation(Enum):
     COPY = "the same value, in network byte order"
     ADDRESS_TAIL = "the last 4 of the 16 octets of an address"
     MILLISECONDS = "nanoseconds to milliseconds, towards the past; a time before 1970 is 1970"
+    APPLICATION_NAME = "the name of the application with this number, cut, filled up with NULs"
+    DETAIL = "the text of this kind (spanflow.details): as it is, or cut, filled up with NULs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """One row. `length` is the encoded length in octets, `unit` is "" where the value has none.
+    """One row. `unit` is "" where the value has none.
 
+    width: octets of the encoded value where the element has a variable length; 0: the element's own length.
     ip_versions, icmp: the Flows whose records have this row; icmp None means whether ICMP or not.
+    semantics: what collectors are told of our own elements (RFC 5610).
     """
 
     name: str
@@ -47,6 +58,8 @@ class Field:
     ip_versions: tuple[int, ...] = IP_VERSIONS
     icmp: bool | None = None
     unit: str = ""
+    width: int = 0
+    semantics: Semantics = Semantics.DEFAULT
     description: str
 
     @property
@@ -56,17 +69,49 @@ class Field:
 
     @property
     def length(self) -> int:
-        """Octets of the encoded value: the element's own length; reduced-size encoding is not used."""
-        return self.element.length
+        """Octets of the encoded value where it has a fixed length; reduced-size encoding is not used."""
+        return self.width or self.element.length
+
+    @property
+    def is_detail(self) -> bool:
+        """Whether it is one of the texts that stand apart from the record."""
+        return self.operation is Operation.DETAIL
+
+    def as_sent(self, *, variable_strings: bool, enterprise_number: int) -> InformationElement:
+        """The element with the length and the PEN that it has in our templates."""
+        length = VARIABLE_LENGTH if variable_strings and self.is_detail else self.length
+        pen = enterprise_number if self.element.pen == ENTERPRISE_NUMBER else self.element.pen
+        return replace(self.element, length=length, pen=pen)
 
     def describes(self, ip_version: int, icmp: bool) -> bool:
         """Whether records of such Flows have this row."""
         return ip_version in self.ip_versions and self.icmp in (None, icmp)
 
 
-def _both(name: str, member: str | int, description: str) -> Field:
+def _both(
+    name: str,
+    member: str | int,
+    description: str,
+    *,
+    operation: Operation = Operation.COPY,
+    width: int = 0,
+    semantics: Semantics = Semantics.DEFAULT,
+) -> Field:
     """A row with one value for the whole Flow."""
-    return Field(name=name, forward=member, reverse=member, description=description)
+    return Field(
+        name=name,
+        forward=member,
+        reverse=member,
+        operation=operation,
+        width=width,
+        semantics=semantics,
+        description=description,
+    )
+
+
+def _text(name: str, kind: str, width: int, description: str) -> Field:
+    """A row for one of the details."""
+    return _both(name, kind, description, operation=Operation.DETAIL, width=width)
 
 
 def _each(
@@ -221,6 +266,68 @@ FIELDS = (
         reverse=2,
         description="1 initiator: source opened the Flow; 2 reverse initiator: destination did.",
     ),
+    # RFC 6759 section 4.1: the engine in the first octet, then the selector.
+    _both("applicationId", "application_id", "Engine 22 (nDPI), then its number; 0 unknown.", width=4),
+    # The details leave as they are; this comes from a table, and has a fixed length for that.
+    _both(
+        "applicationName",
+        "application",
+        "The name, as in the options records; empty without one.",
+        operation=Operation.APPLICATION_NAME,
+        width=24,
+    ),
+    _both(
+        "masterProtocol",
+        "master_protocol",
+        "Number, as in applicationId, of the protocol that carries the application; 0 none.",
+        semantics=Semantics.IDENTIFIER,
+    ),
+    _both(
+        "applicationCategory",
+        "application_category",
+        "The engine's number of the application's category.",
+        semantics=Semantics.IDENTIFIER,
+    ),
+    _both(
+        "applicationConfidence",
+        "confidence",
+        "How it was found: 0 not, 1 port, 2 address, 3 cache, 4 partial, 5 payload, 6 rule.",
+        semantics=Semantics.IDENTIFIER,
+    ),
+    _both("flowRisk", "flow_risk", "Risks, as the engine numbers its bits.", semantics=Semantics.FLAGS),
+    _both("riskScore", "risk_score", "The engine's score of these risks.", semantics=Semantics.QUANTITY),
+    _both(
+        "tlsVersion",
+        "tls_version",
+        "As on the wire: 0x0303 TLS 1.2, 0x0304 TLS 1.3; 0 no TLS.",
+        semantics=Semantics.IDENTIFIER,
+    ),
+    _both(
+        "dnsQueryType",
+        "dns_query_type",
+        "Type of the DNS question (1 A, 28 AAAA); 0 no DNS.",
+        semantics=Semantics.IDENTIFIER,
+    ),
+    _both(
+        "dnsResponseCode",
+        "dns_response_code",
+        "RCODE of the DNS answer (0 no error); 255 no answer was seen.",
+        semantics=Semantics.IDENTIFIER,
+    ),
+    # In the order of spanflow.details.Detail: with variable lengths they are copied in one piece.
+    _text("serverName", "server_name", 64, "Host that was asked for: TLS or QUIC SNI, HTTP Host, DNS name."),
+    _text("ja3Client", "ja3_client", 33, "JA3 fingerprint of the TLS client, hexadecimal."),
+    _text("ja3Server", "ja3_server", 33, "JA3 fingerprint of the TLS server, hexadecimal."),
+    _text("ja4Client", "ja4_client", 37, "JA4 fingerprint of the TLS client."),
+    _text("alpn", "alpn", 24, "Application protocols that the TLS client offers (ALPN)."),
+    _text("httpUserAgent", "http_user_agent", 96, "User agent of the first HTTP request."),
+    _text(
+        "httpRequestTarget",
+        "http_url",
+        96,
+        "Host and path of the first HTTP request, as the engine gives them.",
+    ),
+    _text("dnsAnswer", "dns_answer", 46, "The first address of the DNS answer, as text."),
 )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from spanflow import _core
 from spanflow.config.schema import Settings
 from spanflow.errors import CaptureError, ExitCode
-from spanflow.meter import Meter, cache_too_large, metering_options, too_few_flows
+from spanflow.meter import Meter, cache_too_large, engine_refused, metering_options, too_few_flows
 
 QUEUE_OCTETS = 8 << 20
 """What may wait between the workers and Python."""
@@ -43,14 +43,20 @@ class FileMeter(Meter):
     """Meters capture files, one after the other, as one input.
 
     paths: files, `-` for standard input. What is wrong with one of them is in problems() at the end; the
-    others are metered all the same. Raises ConfigError when the cache does not fit in memory.
+    others are metered all the same. classification: None leaves Flows without an application. Raises
+    ConfigError when the cache does not fit in memory.
     """
 
-    def __init__(self, settings: Settings, paths: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        paths: Sequence[str],
+        classification: _core.ClassificationOptions | None = None,
+    ) -> None:
         try:
             self._native = _core.FileMeter(
                 [os.fsencode(path) for path in paths],
-                metering_options(settings),
+                metering_options(settings, classification),
                 workers=settings.capture.workers,
                 queue_octets=QUEUE_OCTETS,
             )
@@ -58,6 +64,8 @@ class FileMeter(Meter):
             raise cache_too_large(settings.cache) from None
         except ValueError as error:
             raise too_few_flows(settings.cache, error) from None
+        except RuntimeError as error:
+            raise engine_refused(error) from error
         super().__init__(self._native)
 
     def start(self) -> None:

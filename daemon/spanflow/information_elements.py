@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Information Elements by name and by number: IANA's registry, and the reverse elements of RFC 5103.
+"""Information Elements by name and by number: IANA's registry, the reverse elements of RFC 5103, and our own.
 
 The `ipfix` package brings the registry as it stood in 2014; what IANA registered since then is in
-`information_elements_since_2014.iespec` beside this file, in the same notation: name(number)<type>[length].
-The files are read at the first look-up.
+`information_elements_since_2014.iespec` beside this file, our own are in `spanflow.iespec`; all have the same
+notation: name(PEN/number)<type>[length], without PEN for IANA's. The files are read at the first look-up.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,10 +19,16 @@ from pathlib import Path
 REVERSE_PEN = 29305
 """The Private Enterprise Number of reverse Information Elements (RFC 5103 section 6.1)."""
 
+ENTERPRISE_NUMBER = 32473
+"""The Private Enterprise Number of our own elements: the one for documentation (RFC 5612), until IANA assigns
+one to Spanflow. Their own numbers leave bit 0x4000 free, for reverse forms."""
+
 VARIABLE_LENGTH = 65535
 """The length that says: each value carries its own length (RFC 7011 section 7)."""
 
-_SPECIFICATION = re.compile(r"(?P<name>\w+)\((?P<number>\d+)\)<(?P<type>\w+)>\[(?P<length>\d+)\]")
+_SPECIFICATION = re.compile(
+    r"(?P<name>\w+)\((?:(?P<pen>\d+)/)?(?P<number>\d+)\)<(?P<type>\w+)>\[(?P<length>\d+)\]"
+)
 
 # RFC 5103 section 6.1, with the numbers of the sections of RFC 5102 that it refers to.
 _NOT_REVERSIBLE = (
@@ -32,9 +39,47 @@ _NOT_REVERSIBLE = (
 )
 
 
+ABSTRACT_DATA_TYPES = (
+    "octetArray",
+    "unsigned8",
+    "unsigned16",
+    "unsigned32",
+    "unsigned64",
+    "signed8",
+    "signed16",
+    "signed32",
+    "signed64",
+    "float32",
+    "float64",
+    "boolean",
+    "macAddress",
+    "string",
+    "dateTimeSeconds",
+    "dateTimeMilliseconds",
+    "dateTimeMicroseconds",
+    "dateTimeNanoseconds",
+    "ipv4Address",
+    "ipv6Address",
+    "basicList",
+    "subTemplateList",
+    "subTemplateMultiList",
+    "unsigned256",
+)
+"""Names by the values of informationElementDataType (RFC 5610 section 3.1 and IANA's sub-registry)."""
+
+
+class Semantics(IntEnum):
+    """The values of informationElementSemantics that are in use here (RFC 5610 section 3.2)."""
+
+    DEFAULT = 0
+    QUANTITY = 1
+    IDENTIFIER = 4
+    FLAGS = 5
+
+
 @dataclass(frozen=True, slots=True)
 class InformationElement:
-    """One Information Element; `pen` is 0 for IANA's own.
+    """One Information Element; `pen` is 0 for IANA's own, ENTERPRISE_NUMBER for ours.
 
     type: the name of its abstract data type. length: its octets, or VARIABLE_LENGTH.
     """
@@ -52,7 +97,7 @@ def by_name(name: str) -> InformationElement:
 
 
 def by_number(pen: int, number: int) -> InformationElement | None:
-    """The element of this number, or None if neither IANA nor RFC 5103 defines it."""
+    """The element of this number, or None if neither IANA nor RFC 5103 nor we define it."""
     return _registry()[1].get((pen, number))
 
 
@@ -69,9 +114,11 @@ def _registry() -> tuple[dict[str, InformationElement], dict[tuple[int, int], In
     elements = list(_read(files("ipfix").joinpath("iana.iespec").read_text("utf-8")))
     elements += _read(Path(__file__).with_name("information_elements_since_2014.iespec").read_text("utf-8"))
     elements += [reverse_of(element) for element in elements if element.number not in _NOT_REVERSIBLE]
+    elements += _read(Path(__file__).with_name("spanflow.iespec").read_text("utf-8"))
     return {e.name: e for e in elements}, {(e.pen, e.number): e for e in elements}
 
 
 def _read(specifications: str) -> Iterator[InformationElement]:
     for found in _SPECIFICATION.finditer(specifications):
-        yield InformationElement(found["name"], int(found["number"]), 0, found["type"], int(found["length"]))
+        pen, number, length = int(found["pen"] or 0), int(found["number"]), int(found["length"])
+        yield InformationElement(found["name"], number, pen, found["type"], length)

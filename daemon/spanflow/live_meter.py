@@ -12,7 +12,14 @@ from spanflow import _core
 from spanflow.capture_sockets import OpenInterface
 from spanflow.config.schema import Cache, Settings
 from spanflow.exporting.transport.interface import LocalFlow
-from spanflow.meter import Meter, cache_too_large, metering_options, timeouts, too_few_flows
+from spanflow.meter import (
+    Meter,
+    cache_too_large,
+    engine_refused,
+    metering_options,
+    timeouts,
+    too_few_flows,
+)
 from spanflow.metering_counters import MeteringCounters
 from spanflow.status import InterfaceStatus
 
@@ -29,21 +36,28 @@ class WorkerProgress:
 class LiveMeter(Meter):
     """Meters the interfaces that were opened; they are used up.
 
-    Raises ConfigError when the cache does not fit.
+    classification: None leaves Flows without an application. Raises ConfigError when the cache does not fit.
     """
 
-    def __init__(self, settings: Settings, interfaces: Sequence[OpenInterface]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        interfaces: Sequence[OpenInterface],
+        classification: _core.ClassificationOptions | None = None,
+    ) -> None:
         self._interfaces = interfaces
         try:
             self._native = _core.LiveMeter(
                 [each.native for each in interfaces],
-                metering_options(settings),
+                metering_options(settings, classification),
                 queue_octets=settings.capture.queue_size,
             )
         except MemoryError:
             raise cache_too_large(settings.cache) from None
         except ValueError as error:
             raise too_few_flows(settings.cache, error) from None
+        except RuntimeError as error:
+            raise engine_refused(error) from error
         super().__init__(self._native)
 
     def start(self) -> None:

@@ -5,19 +5,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from spanflow import _core
 from spanflow.config.schema import Cache, Settings
 from spanflow.errors import ConfigError, SpanflowError
 from spanflow.metering_counters import MeteringCounters
-from spanflow.record import RECORD
-
-Batch: TypeAlias = npt.NDArray[np.void]
-"""RECORD rows of one IP version, oriented, read-only; the memory goes back to its pool with the last view."""
+from spanflow.record import RECORD, Batch
 
 
 class Meter:
@@ -30,7 +25,7 @@ class Meter:
         """Each batch as it comes; None after `wait_ms` without one. Ends when all has been handed over."""
         while not self._meter.finished():
             batch = self._meter.pop(wait_ms)
-            yield None if batch is None else np.frombuffer(memoryview(batch), dtype=RECORD)
+            yield None if batch is None else _batch(batch)
 
     def failure(self) -> str:
         """What ended a worker before its time; empty when nothing did."""
@@ -51,6 +46,11 @@ class Meter:
         return MeteringCounters.of_workers(self._meter.counters())
 
 
+def _batch(native: _core.Batch) -> Batch:
+    records = np.frombuffer(memoryview(native), dtype=RECORD)
+    return Batch(records, np.frombuffer(native.details, dtype=np.uint8))
+
+
 def cache_flows(cache: Cache) -> int:
     """How many Flows the cache holds, all workers together."""
     return cache.max_flows if cache.memory is None else int(cache.memory / _core.FLOW_OCTETS)
@@ -66,7 +66,9 @@ def timeouts(cache: Cache) -> dict[str, int]:
     }
 
 
-def metering_options(settings: Settings) -> _core.MeteringOptions:
+def metering_options(
+    settings: Settings, classification: _core.ClassificationOptions | None
+) -> _core.MeteringOptions:
     """What the workers are to do. Raises ConfigError when the cache is larger than the machine.
 
     Memory is taken as Flows come: a cache that cannot fit would end the process when it fills, not now.
@@ -84,6 +86,7 @@ def metering_options(settings: Settings) -> _core.MeteringOptions:
         interface_in_key="interface" in cache.key,
         preallocate=cache.preallocate,
         filter=capture.filter,
+        classification=classification,
     )
 
 
@@ -94,6 +97,11 @@ def cache_too_large(cache: Cache) -> ConfigError:
         f"cache.max_flows: {cache_flows(cache):,} Flows take {needed:,.1f} GiB, more than this machine has;"
         " set fewer, or cache.memory"
     )
+
+
+def engine_refused(error: RuntimeError) -> ConfigError:
+    """The error for an engine that a worker cannot open, though it could be opened before."""
+    return ConfigError(f"dpi: the classification engine cannot be used: {error}; set dpi.enabled=false")
 
 
 def too_few_flows(cache: Cache, error: ValueError) -> ConfigError:

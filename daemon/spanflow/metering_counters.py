@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from spanflow import _core
@@ -42,6 +42,27 @@ class ExpiryLag:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassificationCounters:
+    """What finding the applications took and gave; all 0 where nobody looks for them.
+
+    under_detection: Flows whose application is looked for now; memory_octets: what their states and the
+    details of all Flows hold now. detected: the engine decided; given_up: the budget or the Flow ended first;
+    guessed: Flows without payload, by port and address; refused_flows, refused_memory: so too, as the bound
+    on Flows or on memory was reached. dropped_details: Flows whose names found no room.
+    """
+
+    under_detection: int = 0
+    memory_octets: int = 0
+    inspected_packets: int = 0
+    detected: int = 0
+    given_up: int = 0
+    guessed: int = 0
+    refused_flows: int = 0
+    refused_memory: int = 0
+    dropped_details: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeteringCounters:
     """All workers together. `discarded` has every reason, `ended` every end detail, also those that are 0."""
 
@@ -62,6 +83,7 @@ class MeteringCounters:
     clock_steps: int
     merged_frames: int
     expiry_lag: ExpiryLag
+    classification: ClassificationCounters = field(default_factory=ClassificationCounters)
 
     @classmethod
     def of_workers(cls, workers: Sequence[Mapping[str, Any]]) -> MeteringCounters:
@@ -103,6 +125,8 @@ def _typed(name: str, value: Any) -> Any:
         return FrameCount(**value)
     if name == "expiry_lag":
         return ExpiryLag(tuple(value["buckets"]), value["sum_ns"])
+    if name == "classification":
+        return ClassificationCounters(**value)
     if isinstance(value, dict) and name != "ended":
         return FlowCount(**value)
     return value

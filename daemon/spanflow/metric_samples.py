@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from spanflow.application_counts import ApplicationCount
 from spanflow.exporting.counters import DropReason
-from spanflow.metering_counters import EXPIRY_LAG_BOUNDS_S
+from spanflow.metering_counters import EXPIRY_LAG_BOUNDS_S, ClassificationCounters
 from spanflow.record import EndDetail
 from spanflow.status import CollectorStatus, InterfaceStatus, ProbeStatus
 
@@ -101,6 +102,29 @@ def export_imbalance(scrape: Scrape) -> Iterator[Sample]:
         yield (each.name, "records"), missing.records
         yield (each.name, "packets"), missing.packets
         yield (each.name, "octets"), missing.octets
+
+
+def applications(take: Callable[[ApplicationCount], int]) -> Samples:
+    return lambda scrape: [((each.name,), take(each)) for each in scrape.status.classification.applications]
+
+
+CLASSIFY_OUTCOMES: Mapping[str, Callable[[ClassificationCounters], int]] = {
+    "detected": lambda counters: counters.detected,
+    "given_up": lambda counters: counters.given_up,
+    "guessed": lambda counters: counters.guessed,
+    "refused_flows": lambda counters: counters.refused_flows,
+    "refused_memory": lambda counters: counters.refused_memory,
+}
+"""How the application of a Flow was found."""
+
+
+def classify_outcomes(scrape: Scrape) -> Iterator[Sample]:
+    for outcome, take in CLASSIFY_OUTCOMES.items():
+        yield (outcome,), take(scrape.status.metering.classification)
+
+
+def engine_info(scrape: Scrape) -> Iterator[Sample]:
+    yield (scrape.status.classification.engine, scrape.status.classification.version), {}
 
 
 def build_info(scrape: Scrape) -> Iterator[Sample]:

@@ -13,9 +13,12 @@ from typing import Literal, TypeAlias
 from spanflow.metric_samples import (
     SECOND_NS,
     Samples,
+    applications,
     build_info,
     capture_drops,
+    classify_outcomes,
     discards,
+    engine_info,
     expiry_lag,
     export_drops,
     export_imbalance,
@@ -41,7 +44,7 @@ class Metric:
     samples: Samples
 
 
-INTERFACE, COLLECTOR = ("interface",), ("collector",)
+INTERFACE, COLLECTOR, APPLICATION = ("interface",), ("collector",), ("application",)
 
 METRICS = (
     # Capture.
@@ -193,6 +196,84 @@ METRICS = (
         "Flows that were evicted for want of room at their place, in a cache that was not full.",
         (),
         of_probe(lambda status: status.metering.crowded_evictions),
+    ),
+    # Classify.
+    Metric(
+        "spanflow_classify_info",
+        "info",
+        "What names the applications, as labels.",
+        ("engine", "version"),
+        engine_info,
+    ),
+    Metric(
+        "spanflow_classify_packets_total",
+        "counter",
+        "Packets that the engine inspected.",
+        (),
+        of_probe(lambda status: status.metering.classification.inspected_packets),
+    ),
+    Metric(
+        "spanflow_classify_flows_total",
+        "counter",
+        "Flows whose application is decided, by how that came.",
+        ("outcome",),
+        classify_outcomes,
+    ),
+    Metric(
+        "spanflow_classify_flows_under_detection",
+        "gauge",
+        "Flows whose application is being looked for.",
+        (),
+        of_probe(lambda status: status.metering.classification.under_detection),
+    ),
+    Metric(
+        "spanflow_classify_capacity_flows",
+        "gauge",
+        "Flows whose application may be looked for at once; 0 without an engine.",
+        (),
+        of_probe(lambda status: status.classification.capacity_flows),
+    ),
+    Metric(
+        "spanflow_classify_memory_bytes",
+        "gauge",
+        "Memory that states of Flows under detection and names that were found take.",
+        (),
+        of_probe(lambda status: status.metering.classification.memory_octets),
+    ),
+    Metric(
+        "spanflow_classify_capacity_bytes",
+        "gauge",
+        "Memory that they may take; 0 without an engine.",
+        (),
+        of_probe(lambda status: status.classification.capacity_octets),
+    ),
+    Metric(
+        "spanflow_classify_dropped_details_total",
+        "counter",
+        "Flows whose names were found but not kept, for want of memory.",
+        (),
+        of_probe(lambda status: status.metering.classification.dropped_details),
+    ),
+    Metric(
+        "spanflow_classified_flows_total",
+        "counter",
+        "Flows by application, in the Flow Records that were handed over; one counts with its first record.",
+        APPLICATION,
+        applications(lambda each: each.flows),
+    ),
+    Metric(
+        "spanflow_classified_packets_total",
+        "counter",
+        "Packets by application, in the Flow Records that were handed over.",
+        APPLICATION,
+        applications(lambda each: each.packets),
+    ),
+    Metric(
+        "spanflow_classified_bytes_total",
+        "counter",
+        "Octets of IP by application, in the Flow Records that were handed over.",
+        APPLICATION,
+        applications(lambda each: each.octets),
     ),
     # Expire.
     Metric(

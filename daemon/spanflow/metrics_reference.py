@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 
+from spanflow.application_counts import OTHER
+from spanflow.applications import NO_APPLICATIONS, UNKNOWN
 from spanflow.exporting.counters import DropReason
 from spanflow.generated_page import GeneratedPage
 from spanflow.kernel_losses import CARD_STAGES
@@ -32,6 +34,20 @@ What `/metrics` answers, in the text format of Prometheus or as OpenMetrics. Thi
 _LABELS_HEAD = """
 ## Labels
 """
+
+_OUTCOMES = (
+    "`detected`: the engine decided; `given_up`: its best guess, as the packets to inspect or the Flow came"
+    " to an end; `guessed`: a Flow without payload, by port and address; `refused_flows`, `refused_memory`:"
+    " likewise, as dpi.max_flows or dpi.memory was reached"
+)
+
+_APPLICATIONS = (
+    f"the name that the engine or a rule gives; `{UNKNOWN}`: nobody could tell; `{OTHER}`: what has no"
+    " label of its own. At most `metrics.top_applications` have one, and each keeps it until the probe"
+    " ends: four fifths go to applications as they appear, the rest to those that appear later and come to"
+    f" 1 % of all Flows or octets. What an application had before stays with `{OTHER}`, so nothing goes"
+    " back and the sum is right"
+)
 
 
 def reference() -> str:
@@ -57,6 +73,14 @@ def _label_rows() -> Iterator[tuple[str, str, str]]:
         ("law", "imbalances", "which sum, as in [semantics.md](semantics.md), section 10"),
         ("index", "capture info", "the number that the kernel gave it; 0 while it does not exist"),
         ("engine", "capture info", "how frames are taken"),
+        (
+            "engine",
+            "classify info",
+            f"of classification: nDPI; {_code(NO_APPLICATIONS.engine)} without",
+        ),
+        ("version", "classify info", "of that engine"),
+        ("outcome", "classify flows", _OUTCOMES),
+        ("application", "", _APPLICATIONS),
         ("version", "build info", "of Spanflow; beside it the versions of what it runs on"),
     ):
         yield _code(label), of, holds

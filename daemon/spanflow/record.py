@@ -9,11 +9,16 @@ The layout is that of the C++ struct (`daemon/core/cache/flow_record.hpp`), told
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from spanflow import _core
+
+Array = npt.NDArray[Any]
 
 
 def _dtype(
@@ -50,3 +55,27 @@ class EndDetail(IntEnum):
     FIN_TIMEOUT = 5
     FLUSH = 6
     EVICTED = 7
+
+
+def _no_details() -> Array:
+    return np.empty(0, np.uint8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Flow Records of one IP version, oriented, and the details (names and the like) that some of them have.
+
+    records: dtype RECORD, read-only; the memory goes back to its pool with the last view. details: uint8; the
+    record's `details_offset` and `details_octets` say where its own are (see `spanflow.details`).
+    """
+
+    records: Array
+    details: Array = field(default_factory=_no_details)
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def nbytes(self) -> int:
+        """Octets of both."""
+        return self.records.nbytes + self.details.nbytes

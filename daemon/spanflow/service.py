@@ -14,7 +14,9 @@ from importlib.metadata import PackageNotFoundError, version
 from types import FrameType
 
 from spanflow import _core, logs
+from spanflow.application_counts import ApplicationCounts
 from spanflow.capture_sockets import OpenInterface
+from spanflow.classification import REMEDY, UNCLASSIFIED, Classification
 from spanflow.config.schema import Settings
 from spanflow.errors import ConfigError, SpanflowError
 from spanflow.exporting.exporters import Exporters
@@ -24,7 +26,7 @@ from spanflow.live_meter import LiveMeter
 from spanflow.logs import UNLIMITED
 from spanflow.meter import cache_flows
 from spanflow.metrics import Metrics
-from spanflow.status import ProbeStatus
+from spanflow.status import ClassificationStatus, ProbeStatus
 from spanflow.stop_signals import StopSignals
 from spanflow.supervision import STALLED_AFTER_S, EventLog, WorkerWatch, status_line
 from spanflow.systemd import Notifier
@@ -43,10 +45,16 @@ class Service:
     """A probe that runs until it is told to stop. Everything here but `status` is for the main thread.
 
     interfaces: opened, and no capability is held any more. load: read the settings again, for SIGHUP.
+    classification: what `settings` ask for, opened.
     """
 
     def __init__(
-        self, settings: Settings, interfaces: Sequence[OpenInterface], load: Load, notifier: Notifier
+        self,
+        settings: Settings,
+        interfaces: Sequence[OpenInterface],
+        load: Load,
+        notifier: Notifier,
+        classification: Classification = UNCLASSIFIED,
     ) -> None:
         self._settings = settings
         self._load = load
@@ -54,8 +62,16 @@ class Service:
         self._started_ns = time.time_ns()
         self._version = _version()
         self._labels = {"python": platform.python_version(), "libpcap": _core.libpcap_version()}
-        self._meter = LiveMeter(settings, interfaces)
-        self._exporters = Exporters(settings, flows_changed=self._meter.set_own_exports)
+        self._classification = classification
+        self._counts: ApplicationCounts | None = None
+        if classification.applications is not None:
+            self._counts = ApplicationCounts(classification.applications, settings.metrics.top_applications)
+        self._meter = LiveMeter(settings, interfaces, classification.options)
+        self._exporters = Exporters(
+            settings,
+            applications=classification.applications,
+            flows_changed=self._meter.set_own_exports,
+        )
         self._server: HttpServer | None = None
         self._workers = WorkerWatch()
         self._events = EventLog()
@@ -76,6 +92,8 @@ class Service:
                 self._start()
                 for batch in self._meter.batches():
                     if batch is not None:
+                        if self._counts is not None:
+                            self._counts.add(batch)
                         self._exporters.offer(batch, self._draining_until_s)
                     if self._draining_until_s is None and (stop.requested or self._worker_died()):
                         self._begin_to_stop()
@@ -92,11 +110,22 @@ class Service:
         self._serve(self._settings.metrics.listen)
         self._meter.start()
         log.info("started", extra={"version": self._version})
+        self._tell_engine()
         if not self._settings.collectors:
             log.warning(
                 "no collector is configured, records go nowhere", extra={"remedy": "add --collector URL"}
             )
         self._turn()
+
+    def _tell_engine(self) -> None:
+        """Who names the applications; or, once, that nobody does."""
+        named = self._classification.applications
+        if named is not None:
+            log.info("applications are named", extra={"engine": named.engine, "version": named.version})
+        elif self._classification.missing:
+            log.warning(
+                "applications are not named", extra={"error": self._classification.missing, "remedy": REMEDY}
+            )
 
     def _worker_died(self) -> bool:
         """One that is out of memory, say: the others finish, and the process ends with an error."""
@@ -213,6 +242,8 @@ class Service:
         moved = self._serve_elsewhere(settings.metrics.listen)
         if not moved:
             settings = replace(settings, metrics=self._settings.metrics)
+        if self._counts is not None:
+            self._counts.allow(settings.metrics.top_applications)
         if settings.cache != self._settings.cache:
             self._meter.set_timeouts(settings.cache)
         added, removed = self._exporters.reload(settings)
@@ -270,6 +301,19 @@ class Service:
             reload_failures=self._reload_failures,
             last_reload_successful=self._last_reload_successful,
             labels=self._labels,
+            classification=self._classification_status(),
+        )
+
+    def _classification_status(self) -> ClassificationStatus:
+        named = self._classification.applications
+        if named is None or self._counts is None:
+            return ClassificationStatus()
+        return ClassificationStatus(
+            engine=named.engine,
+            version=named.version,
+            capacity_flows=self._settings.dpi.max_flows,
+            capacity_octets=self._settings.dpi.memory,
+            applications=self._counts.shown(),
         )
 
 

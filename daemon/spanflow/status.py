@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from spanflow.application_counts import OTHER, ApplicationCount
+from spanflow.applications import NO_APPLICATIONS, UNKNOWN
 from spanflow.exporting.counters import ExporterCounters
 from spanflow.metering_counters import MeteringCounters
 
@@ -56,6 +58,21 @@ class CollectorStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClassificationStatus:
+    """The engine that names applications, and what it named.
+
+    capacity_flows, capacity_octets: the bounds, all workers together; 0 without an engine. applications:
+    those that are told apart, among them always UNKNOWN and OTHER.
+    """
+
+    engine: str = NO_APPLICATIONS.engine
+    version: str = NO_APPLICATIONS.version
+    capacity_flows: int = 0
+    capacity_octets: int = 0
+    applications: Sequence[ApplicationCount] = (ApplicationCount(UNKNOWN), ApplicationCount(OTHER))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeStatus:
     """The whole probe. started_ns: wall clock. stalled: names of threads that make no progress.
 
@@ -78,6 +95,7 @@ class ProbeStatus:
     last_reload_successful: bool
     labels: Mapping[str, str]
     """What /metrics says in build_info beside the version: python, libpcap."""
+    classification: ClassificationStatus = ClassificationStatus()
 
     @property
     def lost(self) -> int:

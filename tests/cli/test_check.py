@@ -7,12 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from engines import Engines
 from spanflow.cli.main import main
 from spanflow.config.load import load
 from spanflow.config.schema import Settings
 from spanflow.errors import ExitCode
 
 Captured = pytest.CaptureFixture[str]
+
+
+ENGINE = "applications by nDPI 4.2.0"
+
+
+@pytest.fixture(autouse=True)
+def engines(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Engines:
+    return Engines.installed(monkeypatch, tmp_path_factory.mktemp("engines"), "ndpi-4.2")
 
 
 @pytest.fixture
@@ -24,13 +33,13 @@ def probe(tmp_path: Path) -> Path:
 
 def test_a_good_file_gives_one_line(probe: Path, capsys: Captured) -> None:
     assert main(["check", str(probe)]) == ExitCode.OK
-    assert capsys.readouterr() == (f"{probe}: ok, 0 interfaces, 2 collectors\n", "")
+    assert capsys.readouterr() == (f"{probe}: ok, 0 interfaces, 2 collectors, {ENGINE}\n", "")
 
 
 @pytest.mark.parametrize(("collectors", "words"), [("[]", "0 collectors"), ("ipfix+udp://x", "1 collector")])
 def test_the_number_of_collectors(probe: Path, capsys: Captured, collectors: str, words: str) -> None:
     assert main(["check", str(probe), "--set", f"collectors={collectors}"]) == ExitCode.OK
-    assert capsys.readouterr().out == f"{probe}: ok, 0 interfaces, {words}\n"
+    assert capsys.readouterr().out == f"{probe}: ok, 0 interfaces, {words}, {ENGINE}\n"
 
 
 def test_every_error_goes_to_standard_error(probe: Path, capsys: Captured) -> None:
@@ -62,7 +71,7 @@ def test_the_variables_are_checked_as_well(
 ) -> None:
     monkeypatch.setenv("SPANFLOW_INTERFACE", "eth0 eth1")
     assert main(["check", str(probe)]) == ExitCode.OK
-    assert capsys.readouterr().out == f"{probe}: ok, 2 interfaces, 2 collectors\n"
+    assert capsys.readouterr().out == f"{probe}: ok, 2 interfaces, 2 collectors, {ENGINE}\n"
     monkeypatch.setenv("SPANFLOW_CACHE_ACTIVE_TIMEOUT", "5")
     assert main(["check", str(probe)]) == ExitCode.CONFIG
     assert capsys.readouterr().err.startswith(
@@ -79,7 +88,9 @@ def test_dump_prints_a_file_with_every_setting(probe: Path, tmp_path: Path, caps
     overrides = ["cache.tcp_linger=1s", "interfaces=[eth0, {name: eth1, enabled: false}]"]
     assert main(["check", str(probe), "--dump", "--set", overrides[0], "--set", overrides[1]]) == ExitCode.OK
     out = capsys.readouterr().out
-    assert out.startswith(f'# {probe}: ok, 1 interface, 2 collectors\ninterfaces:\n  - name: "eth0"\n')
+    assert out.startswith(
+        f'# {probe}: ok, 1 interface, 2 collectors, {ENGINE}\ninterfaces:\n  - name: "eth0"\n'
+    )
     again = tmp_path / "again.yaml"
     again.write_text(out)
     assert load(again) == load(probe, overrides)
@@ -89,4 +100,46 @@ def test_dump_prints_a_file_with_every_setting(probe: Path, tmp_path: Path, caps
 def test_the_shipped_file_is_right(capsys: Captured) -> None:
     shipped = Path(__file__).parents[2] / "config" / "spanflow.yaml"
     assert main(["check", str(shipped)]) == ExitCode.OK
-    assert capsys.readouterr().out == f"{shipped}: ok, 0 interfaces, 0 collectors\n"
+    assert capsys.readouterr().out == f"{shipped}: ok, 0 interfaces, 0 collectors, {ENGINE}\n"
+
+
+# The engine.
+
+SOUND = "0 interfaces, 2 collectors"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["dpi.rules=[{name: x, port: 1}]"], f"{ENGINE} and 1 rule"),
+        (["dpi.rules=[{name: x, port: 1}, {name: y, cidr: 10.0.0.0/8}]"], f"{ENGINE} and 2 rules"),
+        (["dpi.enabled=false"], "applications off"),
+    ],
+)
+def test_who_names_applications(probe: Path, capsys: Captured, overrides: list[str], words: str) -> None:
+    assert main(["check", str(probe), *(f"--set={each}" for each in overrides)]) == ExitCode.OK
+    assert capsys.readouterr() == (f"{probe}: ok, {SOUND}, {words}\n", "")
+
+
+def test_without_an_engine_it_says_so(probe: Path, capsys: Captured, engines: Engines) -> None:
+    engines.refuse = lambda options: "libndpi.so.4.2: no such file"
+    assert main(["check", str(probe)]) == ExitCode.OK
+    assert capsys.readouterr() == (
+        f"{probe}: ok, {SOUND}, applications without an engine\n",
+        "spanflow: applications will not be named: ndpi-4.2: libndpi.so.4.2: no such file;"
+        " build spanflow where libndpi-dev is installed, or set dpi.enabled=false\n",
+    )
+
+
+def test_a_protocols_file_with_an_error(probe: Path, capsys: Captured, engines: Engines) -> None:
+    engines.refuse = lambda options: "/p.txt:3: no @" if options["protocols_file"] else ""
+    assert main(["check", str(probe), "--set", "dpi.protocols_file=/p.txt"]) == ExitCode.CONFIG
+    assert capsys.readouterr() == ("", "spanflow: dpi.protocols_file: /p.txt:3: no @\n")
+
+
+def test_a_named_engine_that_is_not_there(probe: Path, capsys: Captured) -> None:
+    assert main(["check", str(probe), "--set", "dpi.engine=ndpi-5.0"]) == ExitCode.CONFIG
+    assert capsys.readouterr() == (
+        "",
+        "spanflow: dpi.engine: there is no engine ndpi-5.0 (have: ndpi-4.2); use one of them, or auto\n",
+    )

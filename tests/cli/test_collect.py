@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import socket
@@ -16,6 +17,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from collecting.messages import EXPORT_TIME, ipfix_set, message, options_template, short, template
+from spanflow.cli.collect import _write_all
 from spanflow.errors import ExitCode
 
 COMMAND = [
@@ -339,3 +341,25 @@ def test_export_time_is_no_condition(start: Start) -> None:
     assert code == ExitCode.OK
     assert len(output.splitlines()) == 2
     assert summary(errors)["sequence gaps"] == "0"
+
+
+class Reluctant(io.RawIOBase):
+    """A pipe that is full, to a stream without buffer: each write takes 3 octets."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, octets: Any) -> int:
+        self.taken += bytes(octets[:3])
+        return min(3, len(octets))
+
+
+def test_unbuffered_output_gets_all_of_the_text() -> None:
+    pipe = Reluctant()
+    # The type wants a buffer here; PYTHONUNBUFFERED gives what has none.
+    output = io.TextIOWrapper(pipe, "utf-8", write_through=True)  # type: ignore[arg-type]
+    _write_all(output, "{} ü\n" * 100)
+    assert pipe.taken.decode() == "{} ü\n" * 100

@@ -35,8 +35,16 @@ def test_version_without_a_distribution(capsys: Captured, monkeypatch: pytest.Mo
     assert capsys.readouterr().out == "spanflow (not installed)\n"
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["check", SHIPPED]])
-def test_what_is_slow_to_load_is_not_loaded(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "loaded"),
+    [
+        (["--version"], []),
+        (["check", SHIPPED], ["spanflow._core"]),
+        (["check", SHIPPED, "--set", "dpi.enabled=false"], ["spanflow._core"]),
+        (["protocols"], ["spanflow._core"]),
+    ],
+)
+def test_what_is_slow_to_load_is_not_loaded(arguments: list[str], loaded: list[str]) -> None:
     script = (
         "import sys; from spanflow.cli.main import main; main(sys.argv[1:]);"
         "print(sorted(sys.modules.keys() & {'numpy', 'pcapy', 'spanflow._core', 'ipfix'}))"
@@ -44,7 +52,7 @@ def test_what_is_slow_to_load_is_not_loaded(arguments: list[str]) -> None:
     found = subprocess.run(
         [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
     )
-    assert found.stdout.splitlines()[-1] == "[]"
+    assert found.stdout.splitlines()[-1] == str(loaded)
 
 
 USAGE: list[tuple[list[str], str]] = [
@@ -52,7 +60,7 @@ USAGE: list[tuple[list[str], str]] = [
     (["chek"], "unknown command 'chek' (did you mean check?); see spanflow --help"),
     (
         ["zzz"],
-        "unknown command 'zzz' (known: run, meter, collect, check, interfaces, healthcheck);"
+        "unknown command 'zzz' (known: run, meter, collect, check, interfaces, protocols, healthcheck);"
         " see spanflow --help",
     ),
     (["check"], "the following arguments are required: FILE; see spanflow check --help"),

@@ -9,9 +9,9 @@ import os
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from engines import APPLICATIONS
 from spanflow.cli.flow_rows import FlowRow, row_from_record, rows_from_batch
 from spanflow.cli.tables import (
     Fact,
@@ -23,14 +23,14 @@ from spanflow.cli.tables import (
     seconds_text,
     summary_lines,
 )
-from spanflow.record import RECORD
+from spanflow.record import RECORD, Array, Batch
 
 START_NS = 1_764_000_000_123_456_789
 TCP_PUSH_ENDED = 0x1B
 
 
-def record(source: str, destination: str, protocol: int, **members: Any) -> npt.NDArray[np.void]:
-    """A batch of one Biflow: 12 packets one way, 10 the other, unless `forward` or `reverse` say else."""
+def record(source: str, destination: str, protocol: int, **members: Any) -> Array:
+    """The record of one Biflow: 12 packets one way, 10 the other, unless `forward` or `reverse` say else."""
     batch = np.zeros(1, RECORD)
     for name, address in (("source_address", source), ("destination_address", destination)):
         packed = ipaddress.ip_address(address).packed
@@ -49,6 +49,12 @@ def record(source: str, destination: str, protocol: int, **members: Any) -> npt.
     for name, value in members.items():
         batch[name] = value
     return batch
+
+
+def row_of(values: dict[str, Any]) -> FlowRow:
+    row = row_from_record(values)
+    assert row is not None
+    return row
 
 
 BIFLOW_ELEMENTS: dict[str, Any] = {
@@ -74,14 +80,16 @@ BIFLOW_ELEMENTS: dict[str, Any] = {
 
 def test_a_record_and_a_batch_give_the_same_row() -> None:
     (row,) = rows_from_batch(
-        record(
-            "10.0.0.1",
-            "10.0.0.2",
-            6,
-            source_transport_port=51234,
-            destination_transport_port=443,
-            forward={"tcp_control_bits": 2, "vlan_id": 100},
-            reverse={"tcp_control_bits": 0x14},
+        Batch(
+            record(
+                "10.0.0.1",
+                "10.0.0.2",
+                6,
+                source_transport_port=51234,
+                destination_transport_port=443,
+                forward={"tcp_control_bits": 2, "vlan_id": 100},
+                reverse={"tcp_control_bits": 0x14},
+            )
         )
     )
     assert row == row_from_record(BIFLOW_ELEMENTS)
@@ -99,6 +107,56 @@ def test_a_record_and_a_batch_give_the_same_row() -> None:
         "end",
         "100",
     ]
+
+
+TLS_GOOGLE = {"master_protocol": 91, "application": 126}
+
+
+def test_the_application_of_a_record_and_of_a_batch() -> None:
+    (row,) = rows_from_batch(Batch(record("10.0.0.1", "10.0.0.2", 6, **TLS_GOOGLE)), APPLICATIONS)
+    known = row_from_record({**BIFLOW_ELEMENTS, "application": "TLS.Google"})
+    assert known is not None
+    assert row.application == known.application == "TLS.Google"
+
+
+def test_without_names_there_is_no_application() -> None:
+    (row,) = rows_from_batch(Batch(record("10.0.0.1", "10.0.0.2", 6, **TLS_GOOGLE)))
+    assert row.application == ""
+    assert "application" not in FlowTable(Style()).lines([row])[0]
+
+
+def test_the_application_is_shown_once_one_is_known() -> None:
+    table = FlowTable(Style())
+    unknown, known = row_of(BIFLOW_ELEMENTS), row_of({**BIFLOW_ELEMENTS, "application": "TLS.Google"})
+    assert "application" not in table.lines([unknown])[0]
+    header, first, second = table.lines([known, unknown])
+    column = header.index("application")
+    assert header[column - 2 : column + 13] == "  application  "
+    assert first[column:].split()[0] == "TLS.Google"
+    assert second[column:].split()[0] == "12/10"
+
+
+APPLICATION_CELLS = [
+    ("Sina(Weibo)", "Sina(Weibo)"),
+    ("bell\x07 \x1b[2J", "bell\\x07 \\x1b[2J"),
+    ("\u202egnp.exe", "\\u202egnp.exe"),
+    ("x" * 40, "x" * 40),
+    ("x" * 41, "x" * 39 + "…"),
+    ("\x00" * 20_000, "\\x00" * 9 + "\\x0" + "…"),
+]
+
+
+@pytest.mark.parametrize(("name", "cell"), APPLICATION_CELLS, ids=[cell for _, cell in APPLICATION_CELLS])
+def test_an_application_from_anywhere_is_shown_safely(name: str, cell: str) -> None:
+    header, line = FlowTable(Style()).lines([row_of({**BIFLOW_ELEMENTS, "application": name})])
+    column = header.index("application")
+    assert line[column : line.index("  12/10")].rstrip() == cell
+
+
+def test_the_application_stays_where_there_is_little_room() -> None:
+    header = FlowTable(Style(width=85)).lines([row_of({**BIFLOW_ELEMENTS, "application": "TLS"})])[0]
+    assert "application" in header
+    assert "packets" not in header
 
 
 ROWS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -213,17 +271,19 @@ def test_a_record_without_addresses_is_no_flow() -> None:
 
 
 def test_rows_of_batches() -> None:
-    batch = np.concatenate(
+    records = np.concatenate(
         [
             record("10.0.0.9", "224.0.0.5", 89, reverse={"packet_delta_count": 0, "first_ns": 0}),
             record("10.0.0.1", "10.0.0.2", 1, forward={"icmp_type_code": 0x0800}),
         ]
     )
-    ospf, icmp = rows_from_batch(batch)
+    ospf, icmp = rows_from_batch(Batch(records))
     assert (ospf.packets, ospf.start_ns, ospf.duration_ns) == ((12, 0), START_NS, 1_000_000_000)
     assert (ospf.source_port, ospf.tcp_control_bits, ospf.icmp_type_codes) == (None, (), ())
     assert icmp.icmp_type_codes == (0x0800, 0)
-    (six,) = rows_from_batch(record("2001:db8::1", "2001:db8::ffff:0:1", 17, destination_transport_port=53))
+    (six,) = rows_from_batch(
+        Batch(record("2001:db8::1", "2001:db8::ffff:0:1", 17, destination_transport_port=53))
+    )
     assert (six.source_address, six.destination_address) == ("2001:db8::1", "2001:db8::ffff:0:1")
 
 

@@ -34,7 +34,7 @@ BROKEN: list[tuple[str, str, list[str]]] = [
             "4:5: interfaces[1].worker: unknown key; did you mean workers?",
             "5:16: interfaces[1].ring_size: '5' has no unit; write 5B, or another of",
             "6:13: interfaces[1].filter: 'tcp prot 80' is no capture filter: can't parse filter expression:",
-            "7:5: interfaces[1].max_flows: unknown key; did you mean cache.max_flows?",
+            "7:5: interfaces[1].max_flows: unknown key; did you mean cache.max_flows or dpi.max_flows?",
             "8:18: interfaces[1].snap_length: 'auto' is not a whole number; use 64 to 65535",
             "9:13: interfaces[1].engine: a list is not allowed here; write a word such as libpcap",
             "10:12: interfaces[1].index: '0' is out of range; use 1 to 4294967295",

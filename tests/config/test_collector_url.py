@@ -72,7 +72,7 @@ REFUSED: list[tuple[str, list[str]]] = [
         "ipfix+udp://h?max_message_size=1400",
         ["max_message_size: unknown option 'max_message_size'; its name is mtu here"],
     ),
-    ("ipfix+udp://h?profile=nfdump", ["profile: unknown value 'nfdump'; known: generic"]),
+    ("ipfix+udp://h?profile=nfdump", ["profile: unknown value 'nfdump'; known: generic, rich"]),
     ("ipfix+udp://" + "h" * 3000, ["url: 3012 characters are too long; use at most 2048"]),
     (
         "ipfix+tcp://h:x?biflw=true&template_refresh=5",

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from spanflow.config import describe
+from spanflow.config.application_rules import ApplicationRule
 from spanflow.config.declare import Setting, settings_of
 from spanflow.config.load import load
 from spanflow.config.schema import Collector, Interface, Settings, root_keys, setting_keys
@@ -105,6 +106,20 @@ def test_the_commented_collectors_of_the_shipped_file_load(tmp_path: Path) -> No
     assert all(getattr(second, option.attribute) is not None for option in settings_of(Collector).values())
 
 
+def test_the_commented_rule_of_the_shipped_file_loads(tmp_path: Path) -> None:
+    text = describe.shipped_yaml()
+    example = text[text.index("  # rules:") : text.index("\n  rules: []")]
+    path = tmp_path / "probe.yaml"
+    path.write_text("dpi:\n" + re.sub("^  # ", "  ", example, flags=re.MULTILINE) + "\n", encoding="utf-8")
+    (rule,) = load(path).dpi.rules
+    assert rule == ApplicationRule(
+        name="intranet",
+        cidr=("10.0.0.0/8", "2001:db8::/32"),
+        port=((443, 443), (8000, 8010)),
+        server_name=("example.com",),
+    )
+
+
 def test_the_json_schema_accepts_the_shipped_file() -> None:
     assert errors(yaml.safe_load(describe.shipped_yaml()), SCHEMA) == []
 
@@ -116,6 +131,17 @@ ACCEPTED = [
     {"metrics": {"listen": "off"}, "log": {"format": "json"}, "process": {"user": "65532"}},
     {"metrics": {"listen": "[::1]:9730"}},
     {"cache": {"tcp_linger": 0, "active_timeout": "1m30s", "memory": None, "key": ["vlan"]}},
+    {
+        "dpi": {
+            "engine": "ndpi-4.2",
+            "memory": "1GiB",
+            "tcp_packets": 255,
+            "protocols_file": "/a b",
+            "rules": [],
+        }
+    },
+    {"dpi": {"engine": "/opt/engine.so", "rules": [{"name": "a b", "port": [443, "1-9"], "cidr": ["::/0"]}]}},
+    {"dpi": {"rules": [{"name": "x", "port": 443}, {"name": "y", "server_name": "*.example.com, b."}]}},
     {"export": {"max_message_size": "auto", "pace": 0, "observation_domain_id": 7, "queue_size": "1.5GiB"}},
     {"collectors": ["ipfix+udp://h", {"url": "ipfix+udp://i", "mtu": 1400, "biflow": True}]},
 ]
@@ -128,6 +154,13 @@ REFUSED = [
     {"cache": {"max_flows": 0}},
     {"cache": {"key": ["tunnel"]}},
     {"cache": {"preallocate": "yes"}},
+    {"dpi": {"rules": {"name": "x", "port": 443}}},
+    {"dpi": {"rules": [{"port": 443}]}},
+    {"dpi": {"rules": [{"name": "x", "ports": [443]}]}},
+    {"dpi": {"rules": [{"name": "x" * 25, "port": 443}]}},
+    {"dpi": {"rules": [{"name": "x", "port": [{}]}]}},
+    {"dpi": {"engine": "4.2", "tcp_packets": 256}},
+    {"metrics": {"top_applications": 0}},
     {"collectors": ["h"]},
     {"interfaces": ["a b"]},
     {"interfaces": [{"workers": 2}]},

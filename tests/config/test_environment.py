@@ -107,7 +107,8 @@ WRONG = [
         {"SPANFLOW_CAPTURE_MAX_FLOWS": "5", "SPANFLOW_CACHE_QUEUE_SIZE": "1MiB"},
         [
             "SPANFLOW_CACHE_QUEUE_SIZE: unknown variable; did you mean SPANFLOW_CAPTURE_QUEUE_SIZE or SPAN",
-            "SPANFLOW_CAPTURE_MAX_FLOWS: unknown variable; did you mean SPANFLOW_CACHE_MAX_FLOWS?",
+            "SPANFLOW_CAPTURE_MAX_FLOWS: unknown variable; did you mean SPANFLOW_CACHE_MAX_FLOWS or"
+            " SPANFLOW_DPI_MAX_FLOWS?",
         ],
     ),
     (

@@ -203,7 +203,7 @@ def test_a_wrong_override_names_the_argument(override: str, problem: str) -> Non
 
 def test_the_argument_is_shown_on_one_line() -> None:
     assert error_of(None, "cache.x\n\x1b[31m=1").startswith("--set cache.x\\n\\x1b[31m=1: unknown key;")
-    assert len(error_of(None, "dpi.x=" + "y" * 5000)) < 200
+    assert len(error_of(None, "log.x=" + "y" * 5000)) < 200
 
 
 def test_errors_of_file_overrides_and_collectors_come_together(probe: Path) -> None:

@@ -5,15 +5,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import MISSING
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spanflow.config.application_rules import (
+    TAKEN_NAMES,
+    ApplicationName,
+    ApplicationRule,
+    Cidr,
+    PortRange,
+    ServerName,
+)
 from spanflow.config.bpf import CaptureFilter
 from spanflow.config.declare import settings_of
 from spanflow.config.describe import shipped_yaml
+from spanflow.config.engine_values import EngineName, FilePath
+from spanflow.config.lists import ListOf, MappingOf
 from spanflow.config.load import load
 from spanflow.config.network_values import InterfaceName, ListenAddress
 from spanflow.config.quantities import Quantity
@@ -26,7 +37,13 @@ Load = Callable[[str | bytes], Settings | None]
 
 # Not `filter`: libpcap would look up the host names that random expressions have.
 NAMES = [key.partition(".")[2] for key in setting_keys() if key != "capture.filter"]
-NAMES += [*root_keys(), "url", *settings_of(Collector), *settings_of(Interface)]
+NAMES += [
+    *root_keys(),
+    "url",
+    *settings_of(Collector),
+    *settings_of(Interface),
+    *settings_of(ApplicationRule),
+]
 NAMES = [name for name in NAMES if name != "filter"]
 SCALARS = st.sampled_from(
     ["15s", "64MiB", "7", "true", "auto", "null", "", "ipfix+udp://h:1?mtu=1400", "[", "*a"]
@@ -122,6 +139,32 @@ def values_of(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return st.from_regex(r"[^\s/]{1,15}", fullmatch=True).filter(lambda name: _is_name(kind, name))
         case ListenAddress():
             return st.tuples(st.ip_addresses().map(str), st.integers(0, 65535))
+        case EngineName():
+            return st.sampled_from(["auto", "ndpi-4.2", "ndpi-5.0.1", "/opt/engine: a.so"])
+        case FilePath():
+            return st.text("/aé日#:'\" -", max_size=20)
+        case ListOf():
+            return st.lists(values_of(kind.item), max_size=3).map(tuple)
+        case MappingOf():
+            conditions = st.sampled_from(
+                [{"port": ((80, 80),)}, {"cidr": ("::/0",)}, {"server_name": ("a.b",)}]
+            )
+            return conditions.flatmap(
+                lambda condition: objects_of(
+                    kind.cls, **{key: st.just(value) for key, value in condition.items()}
+                )
+            )
+        case ApplicationName():
+            return st.from_regex(r"[!-~]([ -~]{0,10}[!-~])?", fullmatch=True).filter(
+                lambda name: name.lower() not in TAKEN_NAMES
+            )
+        case Cidr():
+            return st.ip_addresses().map(ip_network).map(str)
+        case PortRange():
+            ports = st.integers(1, 65535)
+            return st.tuples(ports, ports).map(lambda pair: (min(pair), max(pair)))
+        case ServerName():
+            return st.from_regex(r"[a-z0-9_-]{1,9}(\.[a-z0-9_-]{1,9}){0,2}", fullmatch=True)
     raise AssertionError(kind)
 
 
@@ -136,6 +179,8 @@ def objects_of(cls: type[Any], **fixed: st.SearchStrategy[Any]) -> st.SearchStra
     """Objects of a section or of an item of a list with any settings; options may be absent."""
     members = {}
     for declared in settings_of(cls).values():
+        if declared.attribute in fixed:
+            continue
         given_values = values_of(declared.kind)
         absent = st.nothing() if declared.default is MISSING else st.just(declared.default)
         members[declared.attribute] = absent | given_values
@@ -158,7 +203,12 @@ SETTINGS = st.builds(
         max_size=3,
         unique_by=lambda collector: collector.name,
     ).map(tuple),
-).filter(lambda settings: settings.cache.memory or settings.cache.max_flows >= MOST_WORKERS)
+).filter(
+    lambda settings: (
+        (settings.cache.memory or settings.cache.max_flows >= MOST_WORKERS)
+        and settings.dpi.max_flows >= MOST_WORKERS
+    )
+)
 
 
 @given(settings=SETTINGS)

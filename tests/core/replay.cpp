@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // For sanitizer builds: meters each file with 1, 2 and 4 workers, then every prefix of every frame, then every
 // truncation (`--truncate`) and seeded mutations (`--mutate N`) of the file. Fails when a sum does not add up or the
-// worker counts disagree.
-//   spanflow-replay [--truncate] [--mutate N] FILE...
+// worker counts disagree. With an engine all of it is classified, and its frames are cut to every snap length and
+// mutated one by one too. A faulty library of the engine shows where a packet ends: no octet behind it can be read.
+//   spanflow-replay [--truncate] [--mutate N] [--engine SHIM] FILE...
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include <tuple>
 #include <vector>
 
+#include "classify/engine_replay.hpp"
 #include "decode/decode.hpp"
 #include "file_meter.hpp"
 
@@ -33,8 +35,18 @@ using Bytes = std::vector<char>;
 using Row =
     std::tuple<std::uint64_t, std::int64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, EndDetail>;
 
-std::vector<Row> meter(const std::string& path, std::uint32_t workers, std::uint32_t max_flows) {
+struct Wanted {
+  bool truncate = false;
+  int mutations = 0;
+  std::string engine;  // empty: without classification
+};
+
+std::vector<Row> meter(const std::string& path, std::uint32_t workers, std::uint32_t max_flows,
+                       const std::string& engine) {
   FileMeterOptions options;
+  if (!engine.empty()) {
+    options.metering = test::EngineReplay::options(engine);
+  }
   options.workers = workers;
   options.metering.max_flows = max_flows;
   options.metering.max_fragments = 64;
@@ -69,41 +81,86 @@ std::vector<Row> meter(const std::string& path, std::uint32_t workers, std::uint
   return rows;
 }
 
-void meter_with_all_worker_counts(const std::string& path) {
-  const auto one = meter(path, 1, 100'000);
+void meter_with_all_worker_counts(const std::string& path, const std::string& engine) {
+  const auto one = meter(path, 1, 100'000, engine);
   for (const auto workers : {2U, 4U}) {
-    if (meter(path, workers, 100'000) != one) {
+    if (meter(path, workers, 100'000, engine) != one) {
       fail(path, std::to_string(workers) + " workers give other records than one");
     }
   }
 }
 
-// A copy of exactly the captured octets, so that a read past them is seen.
-void decode_every_prefix(const std::string& path) {
+template <typename Use>
+void for_each_frame(const std::string& path, Use use) {
   Problem problem;
   const std::atomic<bool> stop = false;
   const auto source = open_capture_file(path, stop, problem);
   std::array<Frame, 32> frames;
   for (std::size_t count = 0; source != nullptr && (count = source->next(frames)) != 0;) {
     for (const auto& frame : std::span(frames).first(count)) {
-      for (std::uint32_t captured = 0; captured <= std::min(frame.captured_octets, 256U); ++captured) {
-        const std::vector<std::byte> octets(frame.data, frame.data + captured);
-        auto prefix = frame;
-        prefix.data = octets.data();
-        prefix.captured_octets = captured;
-        Packet packet;
-        (void)decode_frame(prefix, packet);
-      }
+      use(frame);
     }
   }
 }
 
-void meter_octets(const std::string& name, const Bytes& octets, std::size_t size) {
+// A copy of exactly the captured octets, so that a read past them is seen.
+void decode_every_prefix(const std::string& path) {
+  for_each_frame(path, [](const Frame& frame) {
+    for (std::uint32_t captured = 0; captured <= std::min(frame.captured_octets, 256U); ++captured) {
+      const std::vector<std::byte> octets(frame.data, frame.data + captured);
+      auto prefix = frame;
+      prefix.data = octets.data();
+      prefix.captured_octets = captured;
+      Packet packet;
+      (void)decode_frame(prefix, packet);
+    }
+  });
+}
+
+// Whole, then as every snap length up to 256 would have cut it and every seventh beyond, then with octets changed
+// behind the Ethernet header; each time all Flows leave.
+void classify_pieces(const std::string& path, const Wanted& wanted) {
+  constexpr std::uint32_t kEverySnapLength = 256;
+  constexpr std::uint32_t kLongestSnapLength = 1600;
+  test::EngineReplay replay(wanted.engine);
+  std::uint32_t longest = 0;
+  const auto finish = [&] {
+    if (const auto fault = replay.finish(); !fault.empty()) {
+      fail(path, fault);
+    }
+  };
+  for_each_frame(path, [&](const Frame& frame) {
+    longest = std::max(longest, frame.captured_octets);
+    replay.put(frame, frame.captured_octets);
+  });
+  finish();
+  for (std::uint32_t snap_length = 14; snap_length < std::min(longest, kLongestSnapLength);
+       snap_length += snap_length < kEverySnapLength ? 1 : 7) {
+    for_each_frame(path, [&](const Frame& frame) { replay.put(frame, std::min(frame.captured_octets, snap_length)); });
+    finish();
+  }
+  std::mt19937 random(20'26);
+  std::vector<std::byte> octets;
+  for (int round = 0; round < wanted.mutations; ++round) {
+    for_each_frame(path, [&](const Frame& frame) {
+      octets.assign(frame.data, frame.data + frame.captured_octets);
+      for (auto changes = random() % 6; changes > 0 && octets.size() > 14; --changes) {
+        octets[14 + random() % (octets.size() - 14)] = static_cast<std::byte>(random());
+      }
+      auto mutated = frame;
+      mutated.data = octets.data();
+      replay.put(mutated, mutated.captured_octets);
+    });
+    finish();
+  }
+}
+
+void meter_octets(const std::string& name, const Bytes& octets, std::size_t size, const std::string& engine) {
   const int descriptor = memfd_create("replay", 0);
   if (descriptor < 0 || write(descriptor, octets.data(), size) != static_cast<ssize_t>(size)) {
     fail(name, "no memory file");
   }
-  (void)meter("/proc/self/fd/" + std::to_string(descriptor), 1, 8);
+  (void)meter("/proc/self/fd/" + std::to_string(descriptor), 1, 8, engine);
   close(descriptor);
 }
 
@@ -112,42 +169,55 @@ Bytes read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-void mutate(const std::string& path, const Bytes& original, int count) {
+void mutate(const std::string& path, const Bytes& original, const Wanted& wanted) {
   std::mt19937 random(20'26);
-  for (int round = 0; round < count; ++round) {
+  for (int round = 0; round < wanted.mutations; ++round) {
     auto octets = original;
     for (auto changes = 1 + random() % 8; changes > 0 && !octets.empty(); --changes) {
       octets[random() % octets.size()] = static_cast<char>(random());
     }
-    meter_octets(path, octets, octets.size());
+    meter_octets(path, octets, octets.size(), wanted.engine);
+  }
+}
+
+void replay(const std::string& path, const Wanted& wanted) {
+  meter_with_all_worker_counts(path, wanted.engine);
+  if (wanted.engine.empty()) {
+    decode_every_prefix(path);
+  } else {
+    classify_pieces(path, wanted);
+  }
+  const auto octets = read_file(path);
+  for (std::size_t size = 0; wanted.truncate && size < octets.size(); ++size) {
+    meter_octets(path, octets, size, wanted.engine);
+  }
+  // With an engine the frames have been mutated; to open one for each file takes longer than all else.
+  if (wanted.engine.empty()) {
+    mutate(path, octets, wanted);
   }
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
-  bool truncate = false;
-  int mutations = 0;
-  int files = 0;
+  Wanted wanted;
+  std::vector<std::string> paths;
   for (int index = 1; index < count; ++index) {
     const std::string argument = arguments[index];
+    const auto value = [&]() -> std::string { return index + 1 < count ? arguments[++index] : ""; };
     if (argument == "--truncate") {
-      truncate = true;
-      continue;
+      wanted.truncate = true;
+    } else if (argument == "--mutate") {
+      wanted.mutations = std::atoi(value().c_str());
+    } else if (argument == "--engine") {
+      wanted.engine = value();
+    } else {
+      paths.push_back(argument);
     }
-    if (argument == "--mutate") {
-      mutations = index + 1 < count ? std::atoi(arguments[++index]) : 0;
-      continue;
-    }
-    ++files;
-    meter_with_all_worker_counts(argument);
-    decode_every_prefix(argument);
-    const auto octets = read_file(argument);
-    for (std::size_t size = 0; truncate && size < octets.size(); ++size) {
-      meter_octets(argument, octets, size);
-    }
-    mutate(argument, octets, mutations);
   }
-  std::printf("%d files replayed\n", files);
+  for (const auto& path : paths) {
+    replay(path, wanted);
+  }
+  std::printf("%zu files replayed\n", paths.size());
   return 0;
 }

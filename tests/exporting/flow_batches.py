@@ -8,15 +8,36 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from spanflow.record import RECORD
+from spanflow.record import RECORD, Array, Batch
 
 Values = dict[str, Any]
-Array = npt.NDArray[Any]
 
 START_NS = 1_700_000_000_123_456_789
 REVERSE = "reverse"
+
+MEMBERS = (
+    "application_id",
+    "application",
+    "master_protocol",
+    "application_category",
+    "confidence",
+    "flow_risk",
+    "risk_score",
+    "tls_version",
+    "dns_query_type",
+    "dns_response_code",
+)
+DETAILS = (
+    "server_name",
+    "ja3_client",
+    "ja3_server",
+    "ja4_client",
+    "alpn",
+    "http_user_agent",
+    "http_url",
+    "dns_answer",
+)
 
 
 @dataclass(kw_only=True)
@@ -38,6 +59,31 @@ class Half:
 
 
 @dataclass(kw_only=True)
+class Classified:
+    """What classification adds to a Flow Record. texts: details by their name (`server_name`)."""
+
+    application_id: int = 0
+    application: int = 0
+    master_protocol: int = 0
+    application_category: int = 0
+    confidence: int = 0
+    flow_risk: int = 0
+    risk_score: int = 0
+    tls_version: int = 0
+    dns_query_type: int = 0
+    dns_response_code: int = 255
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def details(self) -> bytes:
+        """Length octet and text of every kind; nothing if there is no text."""
+        if not self.texts:
+            return b""
+        assert set(self.texts) <= set(DETAILS)
+        texts = [self.texts.get(name, "").encode() for name in DETAILS]
+        return b"".join(bytes([len(text)]) + text for text in texts)
+
+
+@dataclass(kw_only=True)
 class Flow:
     """One Flow Record."""
 
@@ -50,6 +96,7 @@ class Flow:
     reason: int = 1
     forward: Half = field(default_factory=Half)
     reverse: Half = field(default_factory=Half)
+    classified: Classified = field(default_factory=Classified)
 
     @property
     def version(self) -> int:
@@ -62,10 +109,11 @@ class Flow:
         return (self.version, self.protocol) in ((4, 1), (6, 58))
 
 
-def batch_of(*flows: Flow) -> Array:
-    """The batch (dtype RECORD) that the Metering Process would hand over for these Flows."""
-    batch = np.zeros(len(flows), RECORD)
-    for record, flow in zip(batch, flows, strict=True):
+def batch_of(*flows: Flow) -> Batch:
+    """The batch that the Metering Process would hand over for these Flows."""
+    records = np.zeros(len(flows), RECORD)
+    details = b""
+    for record, flow in zip(records, flows, strict=True):
         record["source_address"] = _sixteen_octets(flow.source)
         record["destination_address"] = _sixteen_octets(flow.destination)
         record["source_transport_port"] = flow.source_port
@@ -76,8 +124,18 @@ def batch_of(*flows: Flow) -> Array:
         record["flow_end_reason"] = flow.reason
         for name, half in (("forward", flow.forward), ("reverse", flow.reverse)):
             _fill(record[name], half)
-    batch.flags.writeable = False
-    return batch
+        for name in MEMBERS:
+            record[name] = getattr(flow.classified, name)
+        own = flow.classified.details()
+        if own:
+            record["details_offset"], record["details_octets"] = len(details), len(own)
+        details += own
+    return _batch(records, details)
+
+
+def _batch(records: Array, details: bytes = b"") -> Batch:
+    records.flags.writeable = False
+    return Batch(records, np.frombuffer(details, np.uint8))
 
 
 def uniflows_of(flow: Flow) -> list[Values]:
@@ -310,12 +368,11 @@ IPV6_FLOWS = (
 """TCP, UDP one-way, ICMPv6, SCTP one-way backwards."""
 
 
-def some_flows(count: int, *, version: int = 4, both_ways: bool = True) -> Array:
+def some_flows(count: int, *, version: int = 4, both_ways: bool = True) -> Batch:
     """A batch of many plain UDP Flows; flow_id counts from 0."""
     kind = IPV4_FLOWS[1] if version == 4 else IPV6_FLOWS[0]
-    batch = np.repeat(batch_of(kind), count)
-    batch["flow_id"] = np.arange(count)
+    records = np.repeat(batch_of(kind).records, count)
+    records["flow_id"] = np.arange(count)
     if not both_ways:
-        batch["reverse"] = np.zeros(count, batch["reverse"].dtype)
-    batch.flags.writeable = False
-    return batch
+        records["reverse"] = np.zeros(count, records["reverse"].dtype)
+    return _batch(records)

@@ -11,6 +11,7 @@ import resource
 import sys
 import warnings
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 MEMORY_OCTETS = 1 << 30
@@ -34,8 +35,16 @@ def main() -> None:
     import ipfix.ie
     import ipfix.reader
 
+    import spanflow
+
     ipfix.ie.use_iana_default()
     ipfix.ie.use_5103_default()
+    # What IANA registered since the package was made, and our own: the notation is the package's.
+    for name in ("information_elements_since_2014.iespec", "spanflow.iespec"):
+        specifications = Path(spanflow.__file__).with_name(name).read_text("utf-8").splitlines()
+        for each in specifications:
+            if not each.endswith(("unsigned256>[32]", "List>[65535]")):  # types that it does not know
+                ipfix.ie.for_spec(each)
     for record in ipfix.reader.from_stream(sys.stdin.buffer).namedict_iterator():
         print(json.dumps({name: plain(value) for name, value in record.items()}))
 

@@ -34,9 +34,13 @@ NAMES: dict[int, str] = {
     60: "ipVersion",
     61: "flowDirection",
     80: "destinationMacAddress",
+    94: "applicationDescription",
+    95: "applicationId",
+    96: "applicationName",
     136: "flowEndReason",
     139: "icmpTypeCodeIPv6",
     148: "flowId",
+    149: "observationDomainId",
     152: "flowStartMilliseconds",
     153: "flowEndMilliseconds",
     239: "biflowDirection",
@@ -44,10 +48,43 @@ NAMES: dict[int, str] = {
     304: "selectorAlgorithm",
     305: "samplingPacketInterval",
     306: "samplingPacketSpace",
+    303: "informationElementId",
+    339: "informationElementDataType",
+    340: "informationElementDescription",
+    341: "informationElementName",
+    342: "informationElementRangeBegin",
+    343: "informationElementRangeEnd",
+    344: "informationElementSemantics",
+    345: "informationElementUnits",
+    346: "privateEnterpriseNumber",
+    372: "applicationCategoryName",
+    373: "applicationSubCategoryName",
+    461: "httpRequestTarget",
+    468: "httpUserAgent",
 }
+OURS: dict[int, str] = {
+    1: "masterProtocol",
+    2: "applicationCategory",
+    3: "applicationConfidence",
+    4: "flowRisk",
+    5: "riskScore",
+    6: "tlsVersion",
+    7: "dnsQueryType",
+    8: "dnsResponseCode",
+    9: "serverName",
+    10: "ja3Client",
+    11: "ja3Server",
+    12: "ja4Client",
+    13: "alpn",
+    14: "dnsAnswer",
+}
+STRINGS = {(0, number) for number in (94, 96, 340, 341, 372, 373, 461, 468)}
+"""Those of our own are strings from serverName on."""
+VARIABLE = 65535
 ADDRESSES = (8, 12, 27, 28)
 MAC_ADDRESSES = (56, 80)
 REVERSE_PEN = 29305
+OUR_PEN = 32473
 
 
 @dataclass
@@ -129,11 +166,14 @@ class Reader:
     def _read_data(self, template_id: int, body: bytes) -> None:
         assert template_id in self.templates, "RFC 7011 section 8: Templates come first"
         specifiers = self.templates[template_id]
-        record_octets = sum(length for _, length in specifiers)
-        assert len(body) % record_octets == 0, "whole records, no padding"
-        for start in range(0, len(body), record_octets):
-            values, offset = {}, start
+        offset = 0
+        while offset < len(body):
+            values = {}
             for element, length in specifiers:
+                if length == VARIABLE:
+                    length, offset = body[offset], offset + 1
+                    assert length < 255, "RFC 7011 section 7: the short form"
+                assert offset + length <= len(body), "whole records, no padding"
                 values[_name(element)] = _value(element, body[offset : offset + length])
                 offset += length
             self.records.append((template_id, values))
@@ -141,6 +181,8 @@ class Reader:
 
 def _name(element: Element) -> str:
     pen, number = element
+    if pen == OUR_PEN:
+        return OURS[number]
     name = NAMES[number]
     if pen == 0:
         return name
@@ -149,7 +191,13 @@ def _name(element: Element) -> str:
 
 
 def _value(element: Element, octets: bytes) -> Any:
-    number = element[1]
+    pen, number = element
+    if element in STRINGS or (pen == OUR_PEN and number >= 9):
+        text = octets.rstrip(b"\0")
+        assert b"\0" not in text
+        return text.decode()
+    if pen == OUR_PEN:
+        return int.from_bytes(octets, "big")
     if number in ADDRESSES:
         return str(ip_address(octets))
     if number in MAC_ADDRESSES:

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 from math import inf
+from typing import Any
 
 from exporting.flow_batches import Flow, batch_of
+from spanflow.applications import Applications
 from spanflow.config.schema import Collector, Export
 from spanflow.exporting.process import ExportingProcess
 from spanflow.exporting.receiver_queue import look_into_proc
@@ -32,10 +34,15 @@ def free_port() -> int:
     return port
 
 
-def send_to(port: int, *batches: Sequence[Flow], biflow: bool = False) -> None:
-    """Export the Flows (each sequence of one IP version); returns when the collector has read everything."""
-    collector = Collector(host="127.0.0.1", port=port, biflow=biflow)
-    process = ExportingProcess(collector, Export(), domain=7, offline=True)
+def send_to(
+    port: int, *batches: Sequence[Flow], applications: Applications | None = None, **options: Any
+) -> None:
+    """Export the Flows (each sequence of one IP version); returns when the collector has read everything.
+
+    options: of the collector.
+    """
+    collector = Collector(host="127.0.0.1", port=port, **options)
+    process = ExportingProcess(collector, Export(), domain=7, offline=True, applications=applications)
     process.start()
     for flows in batches:
         assert process.offer(batch_of(*flows), wait_s=inf)

@@ -7,18 +7,22 @@ import socket
 from ipaddress import ip_address
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
+from exporting.classified_flows import APPLICATIONS, CLASSIFIED_IPV4
 from exporting.clocks import SECOND_NS, FakeClock
-from exporting.flow_batches import IPV4_FLOWS, Array, batch_of, some_flows
+from exporting.flow_batches import IPV4_FLOWS, batch_of, some_flows
 from exporting.plain_ipfix import Reader
+from spanflow.applications import Applications
 from spanflow.exporting.counters import DeliveryCounters, DropReason, Tally, tally_of
 from spanflow.exporting.delivery import Delivery, Refresh
-from spanflow.exporting.pacing import Unpaced
-from spanflow.exporting.profiles import GENERIC
+from spanflow.exporting.pacing import Pacer, Unpaced
+from spanflow.exporting.profiles import GENERIC, RICH, Profile
 from spanflow.exporting.session import Session
 from spanflow.exporting.transport.addresses import Address
 from spanflow.exporting.transport.interface import LocalFlow, Sent
+from spanflow.record import Array, Batch
 
 REFRESH = Refresh(template_ns=30 * SECOND_NS, template_messages=4096, options_ns=30 * SECOND_NS, copies=3)
 
@@ -64,15 +68,33 @@ class Wire:
 class Setup:
     """A Delivery over a Wire, and all that belongs to it."""
 
-    def __init__(self, wire: Wire, *, refresh: Refresh = REFRESH) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        refresh: Refresh = REFRESH,
+        profile: Profile = GENERIC,
+        applications: Applications | None = None,
+        pacer: Pacer | None = None,
+    ) -> None:
         self.wire = wire
         self.clock = FakeClock()
         self.counters = DeliveryCounters()
         self.stopping = False
-        templates = GENERIC.templates(biflow=False)
-        self.session = Session(templates, observation_domain_id=7, max_message_octets=1400)
+        self.session = Session(
+            profile.templates(biflow=False),
+            observation_domain_id=7,
+            max_message_octets=1400,
+            applications=applications,
+        )
         self.delivery = Delivery(
-            wire, self.session, Unpaced(), refresh, self.clock, lambda: self.stopping, self.counters
+            wire,
+            self.session,
+            pacer or Unpaced(),
+            refresh,
+            self.clock,
+            lambda: self.stopping,
+            self.counters,
         )
 
     def templates_at(self) -> list[int]:
@@ -186,7 +208,12 @@ def test_message_by_message_where_segmentation_is_refused() -> None:
     assert len(Reader().read_all(setup.wire.messages).flows()) == 2000
 
 
-def losses(batch: Array, *outcomes: Sent) -> tuple[Setup, dict[DropReason, Tally]]:
+def tally_from(batch: Batch, first: int, end: int) -> Tally:
+    """The Tally of the records first..end-1."""
+    return tally_of(batch, np.arange(first, end))
+
+
+def losses(batch: Batch, *outcomes: Sent) -> tuple[Setup, dict[DropReason, Tally]]:
     """Announce, then deliver a batch whose calls end so."""
     setup = Setup(Wire(*[Sent.ALL] * 6, *outcomes))
     setup.delivery.announce()
@@ -197,7 +224,7 @@ def test_too_large_messages_are_counted_and_the_rest_is_sent() -> None:
     # 2,000 Flow Records one way, 125 Messages of 16: calls of 64 and 61.
     batch = some_flows(2000, both_ways=False)
     setup, lost = losses(batch, Sent.NONE_TOO_LARGE)
-    assert lost == {DropReason.TOO_LARGE: tally_of(batch[: 64 * 16])}
+    assert lost == {DropReason.TOO_LARGE: tally_from(batch, 0, 64 * 16)}
     assert not setup.delivery.lost
     # What was not sent is missing in the sequence: the collector sees the gap.
     reader = Reader()
@@ -210,7 +237,7 @@ def test_too_large_messages_are_counted_and_the_rest_is_sent() -> None:
 def test_lost_path_drops_the_rest_of_the_batch() -> None:
     batch = some_flows(2000, both_ways=False)
     setup, lost = losses(batch, Sent.ALL, Sent.NONE_FAILED)
-    assert lost == {DropReason.SEND_ERROR: tally_of(batch[64 * 16 :])}
+    assert lost == {DropReason.SEND_ERROR: tally_from(batch, 64 * 16, 2000)}
     assert setup.delivery.lost
     assert setup.counters.data_records == 3 + 64 * 16
 
@@ -235,7 +262,7 @@ def test_a_flow_record_lost_in_part_counts_once() -> None:
     batch = some_flows(3)
     setup = announced(Wire(), max_octets=250)
     setup.wire.outcomes = [Sent.ALL, Sent.NONE_TOO_LARGE, Sent.ALL]
-    assert setup.delivery.deliver(batch) == {DropReason.TOO_LARGE: tally_of(batch[1:2])}
+    assert setup.delivery.deliver(batch) == {DropReason.TOO_LARGE: tally_from(batch, 1, 2)}
 
 
 def test_both_halves_lost_for_two_reasons() -> None:
@@ -244,15 +271,15 @@ def test_both_halves_lost_for_two_reasons() -> None:
     setup = announced(Wire(), max_octets=104)
     setup.wire.outcomes = [Sent.NONE_TOO_LARGE, Sent.NONE_FAILED]
     lost = setup.delivery.deliver(batch)
-    assert lost[DropReason.TOO_LARGE] == tally_of(batch[:1])
-    assert lost[DropReason.SEND_ERROR] == tally_of(batch[1:])
+    assert lost[DropReason.TOO_LARGE] == tally_from(batch, 0, 1)
+    assert lost[DropReason.SEND_ERROR] == tally_from(batch, 1, 2)
 
 
 def test_records_that_never_fit() -> None:
     batch = batch_of(*IPV4_FLOWS)
-    icmp = batch[batch["protocol_identifier"] == 1]
+    icmp: Array = np.flatnonzero(batch.records["protocol_identifier"] == 1)
     setup = announced(Wire(), max_octets=20 + 85)  # IPv4 has 84 octets, ICMP 86
-    assert setup.delivery.deliver(batch) == {DropReason.TOO_LARGE: tally_of(icmp)}
+    assert setup.delivery.deliver(batch) == {DropReason.TOO_LARGE: tally_of(batch, icmp)}
     assert "does not fit" in setup.counters.last_error
 
 
@@ -282,3 +309,92 @@ def test_message_size_follows_the_path_mtu(octets: int) -> None:
     assert len(setup.wire.messages[-2]) == 1364
     setup.delivery.deliver(some_flows(100))
     assert octets - 84 < len(setup.wire.messages[-2]) <= octets
+
+
+TABLES = 2 * len(APPLICATIONS.by_number) + 14
+"""Records of applications, their attributes, and of our own elements."""
+
+
+def test_tables_once_at_first_and_then_with_the_options() -> None:
+    setup = Setup(Wire(), profile=RICH, applications=APPLICATIONS)
+    setup.delivery.announce()
+    reader = Reader().read_all(setup.wire.messages)
+    assert [template_id for template_id, _ in reader.records].count(512) == 3
+    assert len(reader.options()) == 3 + TABLES == setup.counters.data_records
+    assert setup.delivery.next_refresh_ns == setup.clock.now_ns + 30 * SECOND_NS
+    for _ in range(4):
+        setup.clock.advance(15)
+        setup.delivery.announce()
+    reader = Reader().read_all(setup.wire.messages)
+    assert len(reader.options()) == 3 + TABLES + 2 * (1 + TABLES) == setup.counters.data_records
+    assert setup.counters.messages == len(setup.wire.messages)
+
+
+def test_tables_again_for_a_collector_that_comes_back() -> None:
+    setup = Setup(Wire(), profile=RICH, applications=APPLICATIONS)
+    setup.delivery.announce()
+    missed = len(setup.wire.messages)
+    setup.wire.refusals += 1
+    setup.delivery.deliver(batch_of(*CLASSIFIED_IPV4))
+    reader = Reader().read_all(setup.wire.messages[missed:])
+    assert len(reader.options()) == 1 + TABLES
+    assert reader.flows()[0]["flowId"] == CLASSIFIED_IPV4[0].flow_id
+
+
+class Counting:
+    """A pacer that grants so many Messages, one at a time; then the export is to stop."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def grant(self, messages: int, message_octets: int) -> int:
+        self.left -= 1
+        return 1 if self.left >= 0 else 0
+
+
+def test_tables_wait_for_room_at_the_receiver() -> None:
+    setup = Setup(Wire(), profile=RICH, applications=APPLICATIONS, pacer=Counting(2))
+    setup.delivery.announce()
+    # Templates and sampling, three times; then as many Messages of tables as were granted.
+    assert len(setup.wire.messages) == 6 + 2
+
+
+def test_records_of_any_length_are_counted_and_sent() -> None:
+    setup = Setup(Wire(), profile=RICH, applications=APPLICATIONS)
+    setup.delivery.announce()
+    batch = batch_of(*CLASSIFIED_IPV4 * 100)
+    assert setup.delivery.deliver(batch) == {}
+    reader = Reader().read_all(setup.wire.messages)
+    assert setup.counters.data_records == len(reader.records)
+    assert {values["flowId"] for values in reader.flows()} == {flow.flow_id for flow in CLASSIFIED_IPV4}
+    assert setup.counters.octets_sent == sum(map(len, setup.wire.messages))
+
+
+def test_one_record_that_is_too_large_is_lost_alone() -> None:
+    setup = Setup(Wire(), profile=RICH)
+    setup.delivery.announce()
+    setup.session.max_message_octets = 500
+    batch = batch_of(*CLASSIFIED_IPV4 * 2)
+    # The sixth Flow has texts of more than 450 octets; it is too large in its only half.
+    numbers = np.array([5, len(CLASSIFIED_IPV4) + 5])
+    assert setup.delivery.deliver(batch) == {DropReason.TOO_LARGE: tally_of(batch, numbers)}
+    assert "does not fit into a Message of 500" in setup.counters.last_error
+    assert not setup.delivery.lost
+    # Nothing that was left out has a sequence number.
+    Reader().read_all(setup.wire.messages)
+
+
+def test_lost_path_between_messages_of_different_lengths() -> None:
+    setup = Setup(Wire(), profile=RICH)
+    setup.delivery.announce()
+    sent_before = setup.counters.data_records
+    setup.wire.outcomes = [Sent.ALL, Sent.ALL, Sent.NONE_FAILED]
+    batch = batch_of(*CLASSIFIED_IPV4 * 50)
+    (lost,) = setup.delivery.deliver(batch).items()
+    assert lost[0] is DropReason.SEND_ERROR
+    arrived = setup.counters.data_records - sent_before
+    assert arrived > 0
+    # A Flow Record is lost if one of its halves is.
+    reader = Reader().read_all(setup.wire.messages)
+    assert len(reader.flows()) == arrived
+    assert len(batch) - lost[1].records <= arrived

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from exporting.flow_batches import (
     IPV4_FLOWS,
     IPV6_FLOWS,
-    Array,
     Flow,
     Half,
     batch_of,
@@ -23,15 +22,14 @@ from exporting.flow_batches import (
     uniflows_of,
 )
 from exporting.plain_ipfix import Reader
-from spanflow.errors import EncodeError
-from spanflow.exporting.encode import MessageRun
+from spanflow.exporting.message_runs import MessageRun
 from spanflow.exporting.profiles import GENERIC
 from spanflow.exporting.row_plan import RowPlan
 from spanflow.exporting.session import Session
 from spanflow.exporting.template import Source, Template
 from spanflow.fields import Operation
 from spanflow.information_elements import by_name
-from spanflow.record import RECORD
+from spanflow.record import RECORD, Batch
 
 NOW = 1_800_000_000
 
@@ -45,9 +43,9 @@ def session(*, biflow: bool = False, max_octets: int = 1400, sequence_number: in
     )
 
 
-def runs(sender: Session, batch: Array) -> Iterator[MessageRun]:
+def runs(sender: Session, batch: Batch) -> Iterator[MessageRun]:
     for rows in sender.rows(batch):
-        yield sender.messages(rows, NOW)
+        yield from sender.messages(rows, NOW).runs
 
 
 def messages(run: MessageRun) -> list[bytes]:
@@ -56,7 +54,7 @@ def messages(run: MessageRun) -> list[bytes]:
     return [octets[at : at + run.message_octets] for at in range(0, len(octets), run.message_octets)]
 
 
-def sent(sender: Session, *batches: Array) -> list[bytes]:
+def sent(sender: Session, *batches: Batch) -> list[bytes]:
     """Templates, then the Messages of the batches."""
     found = sender.template_messages(NOW)
     for batch in batches:
@@ -166,7 +164,11 @@ def test_partly_filled_messages_leave_no_trace() -> None:
     reader.read_all(sender.template_messages(NOW))
     for count in (100, 3, 8, 1, 64, 100, 2):
         (run,) = runs(sender, some_flows(count))
-        assert sum(reader.read(message) for message in messages(run)) == run.data_records == 2 * count
+        assert (
+            sum(reader.read(message) for message in messages(run))
+            == run.data_records(0, run.messages)
+            == 2 * count
+        )
         numbers = [values["flowId"] for values in reader.flows()[-2 * count :]]
         assert numbers == [number // 2 for number in range(2 * count)]
 
@@ -245,16 +247,21 @@ def test_flow_records_of_messages() -> None:
                 before = len(reader.flows())
                 reader.read(message)
                 numbers = run.flow_records(number, number + 1)
-                assert list(batch["flow_id"][numbers]) == [v["flowId"] for v in reader.flows()[before:]]
+                assert list(batch.records["flow_id"][numbers]) == [
+                    v["flowId"] for v in reader.flows()[before:]
+                ]
                 seen |= set(numbers.tolist())
         assert seen == set(range(len(batch)))
 
 
 def test_record_that_does_not_fit() -> None:
-    with pytest.raises(
-        EncodeError, match="84 octets does not fit into a Message of 103; set max_message_size to 104"
-    ):
-        next(runs(session(max_octets=103), some_flows(1)))
+    sender = session(max_octets=103)
+    (rows,) = sender.rows(some_flows(1))
+    layout = sender.messages(rows, NOW)
+    assert "84 octets does not fit into a Message of 103; set max_message_size to 104" in layout.error
+    assert layout.too_large is not None
+    assert set(layout.too_large.tolist()) == {0}
+    assert (list(layout.runs), layout.data_records, sender.sequence_number) == ([], 0, 0)
     assert next(runs(session(max_octets=104), some_flows(1))).messages == 2
 
 
@@ -265,11 +272,11 @@ def test_message_length_has_16_bits() -> None:
 
 def test_batches_are_not_changed() -> None:
     batch = batch_of(*IPV4_FLOWS)
-    before = batch.tobytes()
+    before = batch.records.tobytes()
     for biflow in (False, True):
         sent(session(biflow=biflow), batch)
-    assert batch.tobytes() == before
-    assert not batch.flags.writeable
+    assert batch.records.tobytes() == before
+    assert not batch.records.flags.writeable
 
 
 @pytest.mark.parametrize(
@@ -283,12 +290,12 @@ def test_batches_are_not_changed() -> None:
 def test_plans_check_members(element: str, source: str, message: str) -> None:
     template = Template(256, (by_name(element),), ((Source(source, Operation.COPY),),))
     with pytest.raises(ValueError, match=message):
-        RowPlan(template, (0,))
+        RowPlan(template, (0,), np.zeros(1, "V1"))
 
 
 def test_batches_may_be_slices() -> None:
     """A view with steps, as a plugin that filters might hand over."""
-    batch = some_flows(100)[::3]
-    assert batch.dtype == RECORD
+    batch = Batch(some_flows(100).records[::3])
+    assert batch.records.dtype == RECORD
     records = Reader().read_all(sent(session(), batch)).flows()
     assert [values["flowId"] for values in records[::2]] == list(np.arange(0, 100, 3))

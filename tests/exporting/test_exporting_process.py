@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import logging
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
+from typing import Any
 
 import numpy as np
 import pytest
 
+from exporting.classified_flows import APPLICATIONS, CLASSIFIED_IPV4, application_of, rich_of
 from exporting.clocks import FakeClock
 from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, batch_of, some_flows, uniflows_of
 from exporting.plain_ipfix import Reader
@@ -20,7 +23,7 @@ from spanflow.config.schema import Collector, Export
 from spanflow.exporting.counters import NOTHING, DropReason
 from spanflow.exporting.process import ExportingProcess
 from spanflow.exporting.transport.addresses import Address, Resolver, resolve
-from spanflow.record import RECORD
+from spanflow.record import RECORD, Batch
 
 TIMEOUT_S = 30.0
 SMALL_QUEUE = 4 * RECORD.itemsize
@@ -148,6 +151,48 @@ def test_settings_of_the_collector_win() -> None:
     assert len(reader.flows()) == 100
     assert max(map(len, messages)) <= 600
     assert {message[12:16] for message in messages} == {bytes([0, 0, 0, 9])}
+
+
+@pytest.mark.parametrize(
+    ("options", "first_template", "fixed"),
+    [
+        ({}, 272, None),
+        ({"profile": "rich"}, 288, False),
+        ({"profile": "rich", "strings": "fixed"}, 304, True),
+        ({"profile": "rich", "biflow": True}, 296, False),
+    ],
+    ids=str,
+)
+def test_what_classification_found(options: dict[str, Any], first_template: int, fixed: bool | None) -> None:
+    with receiver() as listening:
+        collector = Collector(host="127.0.0.1", port=listening.getsockname()[1], **options)
+        process = ExportingProcess(collector, Export(), domain=7, applications=APPLICATIONS)
+        process.offer(batch_of(*CLASSIFIED_IPV4), wait_s=0)
+        process.turn(0)
+        process.stop()
+        reader = Reader().read_all(messages_of(listening))
+    assert first_template == min(reader.templates)
+    values = reader.flows()[0]
+    flow = CLASSIFIED_IPV4[0]
+    added = application_of(flow) if fixed is None else rich_of(flow, fixed=fixed)
+    assert added.items() <= values.items()
+    assert (fixed is None) == ("serverName" not in values)
+    told = [each.get("applicationDescription", "") for each in reader.options()]
+    assert "TLS, as nDPI 4.2.0 names it" in told
+
+
+def test_enterprise_number_that_is_set() -> None:
+    with receiver() as listening:
+        collector = Collector(host="127.0.0.1", port=listening.getsockname()[1], profile="rich")
+        process = ExportingProcess(collector, Export(enterprise_number=64999), domain=7)
+        process.turn(0)
+        process.stop()
+        messages = messages_of(listening)
+    # Enterprise bit and number 9 (serverName), a variable length, the PEN (RFC 7011 section 3.2).
+    assert struct.pack(">HHI", 0x8009, 65535, 64999) in messages[0]
+    # The scope of a record of type information: PEN and number.
+    assert any(struct.pack(">IH", 64999, 9) in each for each in messages)
+    assert not any(struct.pack(">I", 32473) in each for each in messages)
 
 
 def test_an_idle_collector_is_refreshed_by_time() -> None:
@@ -421,7 +466,7 @@ def test_drain_that_takes_too_long() -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_nobody_waits_for_a_thread_that_died() -> None:
     """A batch that no Metering Process makes; the error is not hidden, and nobody hangs."""
-    impossible = np.zeros(3, RECORD)
+    impossible = Batch(np.zeros(3, RECORD))
     with receiver() as listening:
         process = process_to(listening.getsockname()[1], queue_size=SMALL_QUEUE)
         process.start()

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from exporting.classified_flows import APPLICATIONS, CLASSIFIED_IPV4, CLASSIFIED_IPV6, records_of, rich_of
 from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, Flow, Values, biflow_of, uniflows_of
 from exporting.running_collector import TIMEOUT_S, collector_running, free_port, send_to
 
@@ -126,3 +128,45 @@ def test_nfdump_shows_every_field(biflow: bool, tmp_path: Path) -> None:
     assert all("Unsampled" in record["Flags"] for record in shown)
     assert "version: 10, ID:  7, Sequence failures: 0" in exporter
     assert f"flows: {len(records)}" in exporter
+
+
+def shown_id(application_id: int) -> str:
+    """Engine, two dots, selector. Version 1.7.1 reads the four octets of IPFIX in the machine's own order."""
+    octets = application_id.to_bytes(4, sys.byteorder)
+    return f"{octets[0]}..{int.from_bytes(octets[1:], 'big')}"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"biflow": True},
+        {"profile": "rich"},
+        {"profile": "rich", "biflow": True},
+        {"profile": "rich", "strings": "fixed"},
+    ],
+    ids=str,
+)
+def test_nfdump_shows_the_application(options: dict[str, Any], tmp_path: Path) -> None:
+    """The id, and every other field as before. Its lookup of names fails by the order of the octets."""
+    port = free_port()
+    command = ["nfcapd", "-b", "127.0.0.1", "-p", str(port), "-w", str(tmp_path), "-t", "3600"]
+    with collector_running(command, port) as said:
+        send_to(port, CLASSIFIED_IPV4, CLASSIFIED_IPV6, applications=APPLICATIONS, **options)
+    (file,) = tmp_path.glob("nfcapd.2*")
+    shown = nfdump("-q", "-r", str(file), "-o", "fmt:%sap %dap %pkt %byt %nbid %nbnam", "-N")
+    records = records_of(biflow=options.get("biflow", False), added=rich_of)
+    rows = [line.split() for line in shown.splitlines()]
+    assert [row[2:5] for row in rows] == [
+        [
+            str(values["packetDeltaCount"]),
+            str(values["octetDeltaCount"]),
+            shown_id(values["applicationId"]),
+        ]
+        for values in records
+    ]
+    assert {" ".join(row[5:]) for row in rows} == {"<no info>"}
+    assert "Sequence failures: 0" in nfdump("-E", str(file))
+    # What it makes of the options: nothing that it complains about.
+    complaints = [line for line in said if "nbar" in line or "extra bytes" in line or "rror:" in line]
+    assert complaints == []

@@ -8,7 +8,15 @@ import struct
 import pytest
 
 from spanflow.exporting.options import Sampling, sampling_template
-from spanflow.exporting.profiles import GENERIC, PROFILES
+from spanflow.exporting.profiles import (
+    GENERIC,
+    GENERIC_APPLICATION,
+    PROFILES,
+    RICH,
+    RICH_FIXED,
+    Profile,
+    profile_of,
+)
 from spanflow.exporting.template import TemplateId, field_specifier, options_template
 from spanflow.information_elements import by_name
 
@@ -77,23 +85,81 @@ def test_biflow_template(version: int, icmp: bool, template_id: int) -> None:
     assert len(template.halves) == 1
 
 
+OWN = 32473
+RICH_FIXED_LENGTHS = [
+    *((0, 95, 4), (0, 96, 24)),
+    *((OWN, 1, 2), (OWN, 2, 2), (OWN, 3, 1), (OWN, 4, 8), (OWN, 5, 2), (OWN, 6, 2), (OWN, 7, 2), (OWN, 8, 1)),
+    *((OWN, 9, 64), (OWN, 10, 33), (OWN, 11, 33), (OWN, 12, 37), (OWN, 13, 24)),  # serverName to alpn
+    *((0, 468, 96), (0, 461, 96), (OWN, 14, 46)),  # httpUserAgent, httpRequestTarget, dnsAnswer
+]
+"""PEN, number and length of what classification adds, in its order."""
+
+IDS = {
+    "application": (GENERIC_APPLICATION, 272),
+    "rich": (RICH, 288),
+    "rich fixed": (RICH_FIXED, 304),
+}
+"""The id of each first template: IPv4, not ICMP, uniflow."""
+
+
+@pytest.mark.parametrize("biflow", [False, True], ids=["uniflow", "biflow"])
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize(("version", "icmp"), [(4, False), (6, False), (4, True), (6, True)])
+def test_templates_with_classification(name: str, version: int, icmp: bool, biflow: bool) -> None:
+    """They continue the generic one: a collector that reads it by its start reads them too."""
+    profile, first = IDS[name]
+    number = 0 if name == "application" else None
+    added = RICH_FIXED_LENGTHS[:1] if number == 0 else RICH_FIXED_LENGTHS
+    if name == "rich":
+        added = added[:10] + [(pen, element, 65535) for pen, element, _ in added[10:]]
+    template = profile.templates(biflow=biflow)[version, icmp]
+    before = GENERIC.templates(biflow=biflow)[version, icmp]
+    assert template.template_id == first + 8 * biflow + 2 * icmp + (version == 6)
+    specifiers = b"".join(
+        struct.pack(">HHI", 0x8000 | element, length, pen) if pen else struct.pack(">HH", element, length)
+        for pen, element, length in added
+    )
+    count = len(before.elements) + len(added)
+    expected = struct.pack(">HH", template.template_id, count) + before.encode()[4:] + specifiers
+    assert template.encode() == expected
+    fixed = sum(length for _, _, length in added if length != 65535)
+    assert template.record_octets == before.record_octets + fixed
+
+
+@pytest.mark.parametrize(
+    ("name", "classified", "strings", "expected"),
+    [
+        ("generic", False, "variable", GENERIC),
+        ("generic", True, "fixed", GENERIC_APPLICATION),
+        ("rich", False, "variable", RICH),
+        ("rich", True, "variable", RICH),
+        ("rich", True, "fixed", RICH_FIXED),
+    ],
+)
+def test_which_profile(name: str, classified: bool, strings: str, expected: Profile) -> None:
+    assert profile_of(name, classified=classified, strings=strings) is expected
+
+
 def test_sampling_template_and_record() -> None:
     # RFC 7011 section 3.4.2.2: id, field count 4, scope count 1; selectorId is the scope.
     assert sampling_template().encode() == struct.pack(
         ">HHH HH HH HH HH", 512, 4, 1, 302, 8, 304, 2, 305, 4, 306, 4
     )
     # 1:1 is one packet selected, none skipped (RFC 5477); then (305 + 306) / 305 = 1, and 305 alone is 1 too.
-    assert Sampling().encode_set() == struct.pack(">HH QHII", 512, 4 + 18, 0, 1, 1, 0)
-    assert Sampling(1, 9).encode_set() == struct.pack(">HH QHII", 512, 4 + 18, 0, 1, 1, 9)
+    assert Sampling().table().records == [struct.pack(">QHII", 0, 1, 1, 0)]
+    assert Sampling(1, 9).table().records == [struct.pack(">QHII", 0, 1, 1, 9)]
 
 
 def test_template_ids_are_unique_and_legal() -> None:
     used = [
         id_
-        for profile in PROFILES.values()
+        for profile in PROFILES
         for ids in (profile.uniflow_ids, profile.biflow_ids)
         for id_ in ids.values()
-    ] + [TemplateId.SAMPLING]
+    ]
+    used += [TemplateId.SAMPLING, TemplateId.APPLICATIONS, TemplateId.APPLICATION_ATTRIBUTES]
+    used += [TemplateId.ELEMENTS]
+    assert sorted(used) == sorted(TemplateId)
     assert len(used) == len(set(used))
     assert all(256 <= template_id <= 65535 for template_id in used)
 

@@ -53,7 +53,8 @@ def test_templates_do_not_count_and_options_do() -> None:
     sender = session(sequence_number=(1 << 32) - 2)
     reader = Reader()
     for _ in range(3):
-        reader.read_all(sender.template_messages(NOW) + sender.options_messages(NOW))
+        reader.read_all(sender.template_messages(NOW))
+        reader.read_all(each.octets for each in sender.options_messages(NOW))
     last = (1 << 32) - 1
     assert reader.sequence_numbers == [last - 1, last - 1, last, last, 0, 0]
     assert sender.sequence_number == 1
@@ -70,7 +71,8 @@ def test_export_time_never_decreases() -> None:
     for now in (NOW, NOW - 3600, NOW + 1, (1 << 32) + 5):
         reader.read_all(sender.template_messages(now))
         for rows in sender.rows(some_flows(1)):
-            reader.read(bytes(sender.messages(rows, now).octets))
+            (run,) = sender.messages(rows, now).runs
+            reader.read(bytes(run.octets))
     times = [NOW, NOW, NOW + 1, 5]
     assert reader.export_times == [time for time in times for _ in range(2)]
 
@@ -81,7 +83,7 @@ def test_message_size_may_change() -> None:
     for max_octets in (1400, 700, 9000):
         sender.max_message_octets = max_octets
         (rows,) = sender.rows(some_flows(200))
-        run = sender.messages(rows, NOW)
+        (run,) = sender.messages(rows, NOW).runs
         assert max_octets - 84 < run.message_octets <= max_octets
         octets = bytes(run.octets)
         for start in range(0, len(octets), run.message_octets):

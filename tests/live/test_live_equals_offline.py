@@ -29,9 +29,9 @@ from live.harness.probe import probe
 from live.harness.sender import Sender
 from metering.native import meter
 from oracle.pcap_file import read_capture
-from spanflow.exporting.profiles import GENERIC
+from spanflow.exporting.profiles import GENERIC_APPLICATION
 from spanflow.exporting.session import Session
-from spanflow.record import RECORD
+from spanflow.record import RECORD, Batch
 
 HOUR = 3600 * 1_000_000_000
 UNENDING = {
@@ -80,19 +80,21 @@ def offline(frames: Sequence[bytes], folder: Path) -> list[dict[str, Any]]:
     capture = Capture([Frame(EPOCH_NS + 1_000_000 * number, octets) for number, octets in enumerate(frames)])
     path = folder / "frames.pcap"
     path.write_bytes(capture.pcap())
-    return exported(meter([path], **UNENDING_OFFLINE).records)
+    return exported(meter([path], dpi={}, **UNENDING_OFFLINE).records)
 
 
 def exported(records: np.ndarray) -> list[dict[str, Any]]:
     """Records of the Metering Process as Data Records of Biflows."""
-    session = Session(GENERIC.templates(biflow=True), observation_domain_id=1, max_message_octets=1400)
+    session = Session(
+        GENERIC_APPLICATION.templates(biflow=True), observation_domain_id=1, max_message_octets=1400
+    )
     reader = Reader().read_all(session.template_messages(0))
     for version in (4, 6):
         chosen = records[records["ip_version"] == version]
-        batch = np.empty(len(chosen), RECORD)  # with the padding that concatenation took away
-        batch[:] = chosen
-        for rows in session.rows(batch):
-            run = session.messages(rows, 0)
+        padded = np.empty(len(chosen), RECORD)  # concatenation took the padding away
+        padded[:] = chosen
+        for rows in session.rows(Batch(padded)):
+            (run,) = session.messages(rows, 0).runs
             octets = bytes(run.octets)
             for start in range(0, len(octets), run.message_octets):
                 reader.read(octets[start : start + run.message_octets])
@@ -167,7 +169,8 @@ def test_gaps_of_the_file(tmp_path: Path) -> None:
         running.daemon.stop_in_peace()
         live = by_flow(running.collector.flows())
 
-    file = meter([path], **{name: milliseconds * 1_000_000 for name, milliseconds in timeouts.items()})
+    durations = {name: milliseconds * 1_000_000 for name, milliseconds in timeouts.items()}
+    file = meter([path], dpi={}, **durations)
     expected = by_flow(exported(file.records))
     # At the end of a file, what is not due is flushed; live it leaves when it is due.
     for record, (live_record, file_record) in pairs(live, expected):

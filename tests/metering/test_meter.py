@@ -56,12 +56,12 @@ def test_a_batch_outlives_its_meter() -> None:
     native = FileMeter(settings_of(**golden.settings), [str(golden.capture)])
     native.start()
     (batch,) = [batch for batch in native.batches() if batch is not None]
-    before = batch.tobytes()
+    before = batch.records.tobytes()
     del native
     gc.collect()
-    assert batch.tobytes() == before
+    assert batch.records.tobytes() == before
     with pytest.raises(ValueError, match="read-only"):
-        batch["flags"] = 1
+        batch.records["flags"] = 1
 
 
 def test_a_million_flows_at_once(tmp_path: Path) -> None:

@@ -6,9 +6,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from spanflow.application_counts import OTHER, ApplicationCount
+from spanflow.applications import UNKNOWN
 from spanflow.exporting.counters import DropReason, ExporterCounters, Tally
-from spanflow.metering_counters import ExpiryLag, FlowCount, FrameCount, MeteringCounters
-from spanflow.status import CollectorStatus, InterfaceStatus, ProbeStatus
+from spanflow.metering_counters import (
+    ClassificationCounters,
+    ExpiryLag,
+    FlowCount,
+    FrameCount,
+    MeteringCounters,
+)
+from spanflow.status import ClassificationStatus, CollectorStatus, InterfaceStatus, ProbeStatus
 
 DISCARDS = (
     "non_ip",
@@ -59,6 +67,17 @@ BUSY_METERING = replace(
     cached_flows=21,
     ended={name: number for number, name in enumerate(ENDS, 31)},
     expiry_lag=ExpiryLag(buckets=(1, 2, 3, 4, 5, 6, 7), sum_ns=90_500_000_000),
+    classification=ClassificationCounters(
+        under_detection=41,
+        memory_octets=42_000,
+        inspected_packets=43,
+        detected=44,
+        given_up=45,
+        guessed=46,
+        refused_flows=47,
+        refused_memory=48,
+        dropped_details=49,
+    ),
 )
 
 IDLE_INTERFACE = InterfaceStatus(
@@ -153,6 +172,18 @@ BUSY = replace(
     reloads=3,
     reload_failures=1,
     last_reload_successful=False,
+    classification=ClassificationStatus(
+        engine="nDPI",
+        version="4.2.0",
+        capacity_flows=65_536,
+        capacity_octets=268_435_456,
+        applications=(
+            ApplicationCount(UNKNOWN, 51, 61, 71),
+            ApplicationCount(OTHER, 52, 62, 72),
+            ApplicationCount("TLS", 53, 63, 73),
+            ApplicationCount('my "own"', 54, 64, 74),
+        ),
+    ),
 )
 
 

@@ -92,6 +92,12 @@ OF_THE_PROBE = {
     "cache_flows": 21,
     "cache_capacity_flows": 1_000_000,
     "cache_crowded_evictions_total": 13,
+    "classify_packets_total": 43,
+    "classify_flows_under_detection": 41,
+    "classify_capacity_flows": 65_536,
+    "classify_memory_bytes": 42_000,
+    "classify_capacity_bytes": 268_435_456,
+    "classify_dropped_details_total": 49,
     "handover_records_total": 50,
     "handover_dropped_records_total": 10,
     "handover_dropped_packets_total": 100,
@@ -103,6 +109,7 @@ OF_THE_PROBE = {
     "stalled_threads": 2,
     "start_timestamp_seconds": 1_799_999_999.25,
 }
+OUTCOMES = ("detected", "given_up", "guessed", "refused_flows", "refused_memory")
 BUCKETS = {"0.1": 1, "0.25": 3, "0.5": 6, "1.0": 10, "2.0": 15, "5.0": 21, "+Inf": 28}
 SPECIAL: dict[Key, float] = {
     key("capture_up", interface="eth0"): 1,
@@ -115,6 +122,7 @@ SPECIAL: dict[Key, float] = {
     key("export_up", collector="lab"): 0,
     key("flow_expiry_lag_seconds_count"): 28,
     key("flow_expiry_lag_seconds_sum"): 90.5,
+    key("classify_info", engine="nDPI", version="4.2.0"): 1,
     key("build_info", version="1.2.3", python="3.11.2", libpcap="1.10.3"): 1,
 }
 
@@ -139,6 +147,11 @@ def expected() -> dict[Key, float]:
         values[key("flow_ends_total", detail=detail, reason=REASON_OF[detail])] = number
     for law in ("frames", "wire_octets", "packets", "octets"):
         values[key("conservation_imbalance", law=law)] = 0
+    for number, outcome in enumerate(OUTCOMES, 44):
+        values[key("classify_flows_total", outcome=outcome)] = number
+    for number, application in enumerate(("Unknown", "other", "TLS", 'my "own"'), 1):
+        for tens, unit in ((50, "flows"), (60, "packets"), (70, "bytes")):
+            values[key(f"classified_{unit}_total", application=application)] = tens + number
     for bound, count in BUCKETS.items():
         values[key("flow_expiry_lag_seconds_bucket", le=bound)] = count
     return {(f"spanflow_{name}", labels): value for (name, labels), value in values.items()}
@@ -163,8 +176,16 @@ def test_every_metric_has_its_value() -> None:
 def test_every_sample_is_there_from_the_start_with_zero() -> None:
     idle, busy = scrape(IDLE), scrape(BUSY)
     assert {name for name, _ in idle} == {name for name, _ in busy}
-    changed = ("spanflow_capture_info",)  # eth1 has another index
-    assert {key for key in idle if key[0] not in changed} == {key for key in busy if key[0] not in changed}
+    # eth1 has another index, there is an engine, and applications have appeared.
+    changed = ("spanflow_capture_info", "spanflow_classify_info", "spanflow_classified_")
+    assert {key for key in idle if not key[0].startswith(changed)} == {
+        key for key in busy if not key[0].startswith(changed)
+    }
+    assert {labels for name, labels in idle if name.startswith("spanflow_classified_")} == {
+        (("application", "Unknown"),),
+        (("application", "other"),),
+    }
+    assert idle[key("spanflow_classify_info", engine="none", version="")] == 1
     not_zero = {name for (name, _), value in idle.items() if value and name.startswith("spanflow_")}
     assert not_zero == {
         "spanflow_build_info",
@@ -173,6 +194,7 @@ def test_every_sample_is_there_from_the_start_with_zero() -> None:
         "spanflow_capture_bound",
         "spanflow_capture_info",
         "spanflow_capture_up",
+        "spanflow_classify_info",
         "spanflow_config_last_reload_successful",
         "spanflow_export_up",
         "spanflow_handover_capacity_bytes",
@@ -339,7 +361,7 @@ def test_names_are_unique_and_ordered_by_stage() -> None:
     stages = [name.split("_")[1] for name in names]
     assert stages[: stages.index("conservation")] == sorted(
         stages[: stages.index("conservation")],
-        key=["capture", "decode", "cache", "flow", "handover", "export"].index,
+        key=["capture", "decode", "cache", "classify", "classified", "flow", "handover", "export"].index,
     )
 
 

@@ -55,6 +55,7 @@ def test_the_page_has_every_metric_with_its_labels() -> None:
         ("detail", "spanflow_flow_ends_total", "flow ends"),
         ("reason", "spanflow_flow_ends_total", "flow ends"),
         ("reason", "spanflow_export_drops_total", "export drops"),
+        ("outcome", "spanflow_classify_flows_total", "classify flows"),
     ],
 )
 def test_the_page_has_every_value_of_a_label(

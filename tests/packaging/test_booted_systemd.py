@@ -213,11 +213,24 @@ def test_it_captures_as_nobody_special(running: Machine) -> None:
     running.wait_for(lambda: captured(running) >= 100, "hundred frames")
 
 
-def captured(machine: Machine) -> float:
+def metrics(machine: Machine) -> str:
     script = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9730/metrics').read().decode())"
-    page = machine.run("python3", "-c", script)
+    return machine.run("python3", "-c", script)
+
+
+def captured(machine: Machine) -> float:
+    page = metrics(machine)
     found = re.search(r'^spanflow_capture_packets_total\{interface="tap0"\} (\S+)$', page, re.MULTILINE)
     return float(found[1]) if found else 0.0
+
+
+def test_applications_are_named(running: Machine) -> None:
+    """The engine can be loaded, and a protocols file be read, under all that the unit forbids."""
+    running.run("sh", "-c", "echo 'tcp:9981@Mine' >/etc/spanflow/protocols.txt")
+    running.configure(CONFIGURATION + "dpi: {protocols_file: /etc/spanflow/protocols.txt}\n")
+    running.run("systemctl", "restart", "spanflow")
+    assert 'spanflow_classify_info{engine="nDPI",version="4.2.0"} 1.0' in metrics(running)
+    running.wait_for(lambda: "applications are named" in running.journal(), "message")
 
 
 def test_the_journal_has_its_fields(running: Machine) -> None:
@@ -253,6 +266,16 @@ def test_a_daemon_that_hangs_is_started_again(running: Machine) -> None:
         lambda: running.show("ActiveState") == "active" and running.show("MainPID") != process, "restart"
     )
     assert "watchdog" in running.run("journalctl", "--no-pager", "--output=cat", "_PID=1").lower()
+
+
+def test_a_daemon_that_crashes_says_so_and_is_started_again(running: Machine) -> None:
+    process = running.show("MainPID")
+    running.run("kill", "-SEGV", process)
+    running.wait_for(
+        lambda: running.show("ActiveState") == "active" and running.show("MainPID") not in (process, "0"), "restart"
+    )
+    assert "spanflow: crashed: SIGSEGV in thread" in running.journal()
+    assert running.run("spanflow", "healthcheck") == "127.0.0.1:9730: ok\n"
 
 
 FINAL = [

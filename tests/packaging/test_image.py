@@ -19,8 +19,8 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 DOCKERFILE = REPOSITORY / "Dockerfile"
 
-# What the native core may need at run time; the run stage installs libpcap, the rest is in its base.
-LIBRARIES = {"libpcap.so.0.8", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6"}
+# What is native may need at run time; the run stage installs libpcap and libndpi, the rest is in its base.
+LIBRARIES = {"libpcap.so.0.8", "libndpi.so.4.2", "libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6"}
 
 Instruction = tuple[str, str]
 
@@ -73,7 +73,7 @@ def test_commands_are_no_shell_lines() -> None:
 
 def test_the_run_stage_installs_no_compiler() -> None:
     (install,) = [line for line in values(RUN, "RUN") if "apt-get install" in line]
-    assert re.search(r"--no-install-recommends libcap2-bin libpcap0\.8 &&", install)
+    assert re.search(r"--no-install-recommends libcap2-bin libndpi4\.2 libpcap0\.8 &&", install)
     assert "setcap cap_net_raw=p /usr/local/bin/spanflow-launcher" in install
     # The tool goes again, after it was used.
     assert install.index("apt-get purge -y --auto-remove libcap2-bin") > install.index("setcap")
@@ -102,6 +102,7 @@ CONTEXT = [
     ("pyproject.toml", True),
     ("README.md", True),
     ("daemon/core/CMakeLists.txt", True),
+    ("daemon/core/classify/ndpi_shim.map", True),
     ("daemon/spanflow/information_elements_since_2014.iespec", True),
     ("packaging/container/launcher.c", True),
     ("daemon/spanflow/__pycache__/status.cpython-313.pyc", False),
@@ -142,6 +143,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert tops == {"spanflow", f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"}
     assert "spanflow/information_elements_since_2014.iespec" in names
     assert any(re.fullmatch(r"spanflow/_core\..*\.so", name) for name in names)
+    # The build stage has the headers of nDPI.
+    assert "spanflow/spanflow-ndpi-4.2.so" in names
+    assert " libndpi-dev " in values(BUILD, "RUN")[0]
 
 
 @pytest.fixture(scope="module")
@@ -159,11 +163,22 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-STARTS = [["spanflow", "--version"], ["python", "-I", "-c", "import spanflow._core"]]
+# What `spanflow protocols` does, without the packages that are not installed here.
+ENGINE = """
+from spanflow.classification import open_classification
+from spanflow.config.schema import Dpi
+print(open_classification(Dpi()).applications.version)
+"""
+
+STARTS = [
+    (["spanflow", "--version"], "spanflow "),
+    (["python", "-I", "-c", "import spanflow._core"], ""),
+    (["python", "-I", "-c", ENGINE], "4.2."),
+]
 
 
-@pytest.mark.parametrize("command", STARTS, ids=["version", "native core"])
-def test_it_starts_with_a_root_that_is_read_only(command: list[str], environment: Path) -> None:
+@pytest.mark.parametrize(("command", "says"), STARTS, ids=["version", "native core", "classification engine"])
+def test_it_starts_with_a_root_that_is_read_only(command: list[str], says: str, environment: Path) -> None:
     """And with no home, no compiler, and nothing else in the PATH; in a mount namespace of its own."""
     program = str(environment / "bin" / command[0])
     script = 'mount -o remount,bind,ro / && cd / && if touch /x 2>/dev/null; then exit 99; fi && exec "$@"'
@@ -175,12 +190,19 @@ def test_it_starts_with_a_root_that_is_read_only(command: list[str], environment
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("spanflow " if "--version" in command else "")
+    assert done.stdout.startswith(says)
 
 
-def test_the_native_core_needs_what_the_run_stage_has(environment: Path) -> None:
-    (core,) = environment.rglob("_core.*.so")
-    done = subprocess.run(["readelf", "-d", core], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize(
+    ("pattern", "own"), [("_core.*.so", "libpcap.so.0.8"), ("spanflow-ndpi-*.so", "libndpi.so.4.2")]
+)
+def test_what_is_native_needs_what_the_run_stage_has(pattern: str, own: str, environment: Path) -> None:
+    (file,) = environment.rglob(pattern)
+    done = subprocess.run(["readelf", "-d", file], capture_output=True, text=True, check=True)
     needed = set(re.findall(r"NEEDED.*\[(.*)\]", done.stdout))
-    assert "libpcap.so.0.8" in needed
+    assert own in needed
     assert {name for name in needed if not name.startswith("ld-linux")} <= LIBRARIES
+
+
+def test_the_image_tries_all_of_it() -> None:
+    assert "spanflow-launcher protocols" in values(RUN, "RUN")[-1]

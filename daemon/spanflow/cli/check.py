@@ -5,8 +5,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from typing import TYPE_CHECKING
 
 from spanflow.errors import ExitCode
+
+if TYPE_CHECKING:
+    from spanflow.classification import Classification
+    from spanflow.config.schema import Dpi
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -15,7 +21,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "check",
         help="check a configuration file",
         description="Check a configuration file, and the environment variables that set something: every"
-        " error with its place; exit code 78 if any.",
+        " error with its place; exit code 78 if any. The classification engine is opened, with its protocols"
+        " file.",
     )
     parser.add_argument("file", metavar="FILE", help="the YAML file")
     parser.add_argument(
@@ -31,7 +38,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load the file. Raises ConfigError with everything that is wrong; main shows it."""
+    """Load the file, open the engine. Raises ConfigError with what is wrong; main shows it."""
+    from spanflow.classification import REMEDY, open_classification
     from spanflow.config.load import load
     from spanflow.config.render import to_yaml
     from spanflow.config.wording import shown
@@ -40,12 +48,27 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load(arguments.file, arguments.overrides, environment=os.environ)
     interfaces = _count(sum(each.enabled for each in settings.interfaces), "interface")
     collectors = _count(len(settings.collectors), "collector")
+    classification = open_classification(settings.dpi)
     # With --dump the line is a comment, so that the output is a configuration file.
     mark = "# " if arguments.dump else ""
-    print(f"{mark}{shown(arguments.file, 300)}: ok, {interfaces}, {collectors}")
+    engine = _engine(settings.dpi, classification)
+    print(f"{mark}{shown(arguments.file, 300)}: ok, {interfaces}, {collectors}, {engine}")
+    if classification.missing:
+        print(
+            f"spanflow: applications will not be named: {classification.missing}; {REMEDY}", file=sys.stderr
+        )
     if arguments.dump:
         print(to_yaml(settings), end="")
     return int(ExitCode.OK)
+
+
+def _engine(dpi: Dpi, classification: Classification) -> str:
+    """Who names the applications."""
+    named = classification.applications
+    if named is not None:
+        rules = f" and {_count(len(dpi.rules), 'rule')}" if dpi.rules else ""
+        return f"applications by {named.engine} {named.version}{rules}"
+    return "applications without an engine" if dpi.enabled else "applications off"
 
 
 def _count(number: int, noun: str) -> str:

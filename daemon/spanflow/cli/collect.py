@@ -149,8 +149,7 @@ class Collection:
         """Write what waits. Raises BrokenPipeError when nobody reads, OutputError for all else."""
         self._next_flush = math.inf
         try:
-            self._output.write(self._writer.take())
-            self._output.flush()
+            _write_all(self._output, self._writer.take())
         except OSError as error:
             # The interpreter must not try to write the rest once more when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._output.fileno())
@@ -184,6 +183,19 @@ class Collection:
                 data_set = DataSet(data_set.template, data_set.records[: self.missing])
                 self.missing -= len(data_set.records)
             self._writer.add(session, message.header.observation_domain_id, data_set)
+
+
+def _write_all(output: TextIO, text: str) -> None:
+    """Write and flush, whatever the buffering.
+
+    Unbuffered (PYTHONUNBUFFERED), a write to a full pipe that a signal ends takes only a part, and a text
+    stream drops the rest.
+    """
+    output.flush()
+    octets = memoryview(text.encode(output.encoding, output.errors or "strict"))
+    while octets:
+        octets = octets[output.buffer.write(octets) :]
+    output.flush()
 
 
 def _pipe(stream: TextIO) -> int | None:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from spanflow.applications import NO_APPLICATIONS, Applications
+
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+    from spanflow.record import Array, Batch
 
 ICMP_PROTOCOLS = frozenset({1, 58})
 PORT_PROTOCOLS = frozenset({6, 17, 33, 132, 136})
@@ -38,6 +39,8 @@ class FlowRow:
     icmp_type_codes: tuple[int, ...]
     flow_end_reason: int | None
     vlan_id: int | None
+    application: str = ""
+    """As who classified it names it, `TLS.Google`; not made safe to show. Empty: not known."""
 
 
 # For each fact the elements that can carry it, the first one found counts.
@@ -95,6 +98,7 @@ def row_from_record(values: Mapping[str, Any]) -> FlowRow | None:
         icmp_type_codes=type_codes if protocol in ICMP_PROTOCOLS else (),
         flow_end_reason=_first(values, ("flowEndReason",)),
         vlan_id=_first(values, _VLAN) or None,
+        application=str(_first(values, ("application",)) or ""),
     )
 
 
@@ -144,14 +148,18 @@ class _Half(NamedTuple):
     vlan_id: int
 
 
-def rows_from_batch(batch: npt.NDArray[np.void]) -> Iterator[FlowRow]:
-    """The rows of a batch of spanflow.record.RECORD, in its order."""
-    sources, destinations = batch["source_address"].tobytes(), batch["destination_address"].tobytes()
-    names = ("ip_version", "protocol_identifier", "source_transport_port", "destination_transport_port")
-    records = zip(*(batch[name].tolist() for name in (*names, "flow_end_reason")), strict=True)
-    halves = zip(_halves(batch["forward"]), _halves(batch["reverse"]), strict=True)
+def rows_from_batch(batch: Batch, applications: Applications = NO_APPLICATIONS) -> Iterator[FlowRow]:
+    """The rows of a batch, in its order. applications: who names them."""
+    found = batch.records
+    sources, destinations = found["source_address"].tobytes(), found["destination_address"].tobytes()
+    names = (
+        *("ip_version", "protocol_identifier", "source_transport_port", "destination_transport_port"),
+        *("flow_end_reason", "master_protocol", "application"),
+    )
+    records = zip(*(found[name].tolist() for name in names), strict=True)
+    halves = zip(_halves(found["forward"]), _halves(found["reverse"]), strict=True)
     for index, (record, (forward, reverse)) in enumerate(zip(records, halves, strict=True)):
-        version, protocol, source_port, destination_port, flow_end_reason = record
+        version, protocol, source_port, destination_port, flow_end_reason, master, application = record
         seen = [half for half in (forward, reverse) if half.packet_delta_count]
         start_ns = min((half.first_ns for half in seen), default=0)
         yield FlowRow(
@@ -168,10 +176,11 @@ def rows_from_batch(batch: npt.NDArray[np.void]) -> Iterator[FlowRow]:
             icmp_type_codes=tuple(half.icmp_type_code for half in seen) if protocol in ICMP_PROTOCOLS else (),
             flow_end_reason=flow_end_reason,
             vlan_id=next((half.vlan_id for half in seen if half.vlan_id), None),
+            application=applications.title(master, application),
         )
 
 
-def _halves(half: npt.NDArray[np.void]) -> Iterator[_Half]:
+def _halves(half: Array) -> Iterator[_Half]:
     return map(_Half._make, zip(*(half[name].tolist() for name in _Half._fields), strict=True))
 
 

@@ -14,9 +14,10 @@ from spanflow.cli.settings_arguments import add_settings_arguments
 from spanflow.errors import ExitCode
 
 if TYPE_CHECKING:
+    from spanflow.applications import Applications
     from spanflow.exporting.process import ExportingProcess
     from spanflow.file_meter import InputProblem
-    from spanflow.meter import Batch
+    from spanflow.record import Batch
 
 
 _KILLED_BY = 128
@@ -38,6 +39,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Meter, export, sum up. Raises SpanflowError; returns an exit code."""
+    from spanflow.applications import NO_APPLICATIONS
+    from spanflow.classification import REMEDY, open_classification
     from spanflow.cli.metering_progress import Progress
     from spanflow.config.load import load
     from spanflow.stop_signals import StopSignals
@@ -45,17 +48,23 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load(arguments.config, arguments.overrides, arguments.collectors)
 
     # Late: numpy takes longer to load than the rest of the start.
+    from spanflow import _core
     from spanflow.cli.metering_summary import Summary
     from spanflow.exporting.exporters import Exporters
     from spanflow.file_meter import FileMeter
 
-    meter = FileMeter(settings, arguments.files)
-    exporters = Exporters(settings, offline=True)
+    _core.install_crash_report()
+    classification = open_classification(settings.dpi)
+    if classification.missing:
+        print(f"spanflow: applications are not named: {classification.missing}; {REMEDY}", file=sys.stderr)
+    applications = classification.applications
+    meter = FileMeter(settings, arguments.files, classification.options)
+    exporters = Exporters(settings, offline=True, applications=applications)
     processes = exporters.processes
-    summary = Summary(meter, processes)
+    summary = Summary(meter, processes, applications)
     try:
         with StopSignals() as stop:
-            show = None if processes else _flow_table()
+            show = None if processes else _flow_table(applications or NO_APPLICATIONS)
             shown = sys.stderr.isatty() and not (show and sys.stdout.isatty())
             with Progress(meter, arguments.files, shown=shown) as progress:
                 meter.start()
@@ -64,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
                         meter.stop()
                     if batch is not None:
                         exporters.offer(batch, deadline_s=math.inf)
+                        summary.add(batch)
                         if show:
                             show(batch)
                     progress.update()
@@ -79,14 +89,14 @@ def run(arguments: argparse.Namespace) -> int:
     return _exit_code(meter.problems(), processes)
 
 
-def _flow_table() -> Callable[[Batch], None]:
+def _flow_table(applications: Applications) -> Callable[[Batch], None]:
     from spanflow.cli.flow_rows import rows_from_batch
     from spanflow.cli.tables import FlowTable, Style
 
     table = FlowTable(Style.of(sys.stdout))
 
     def show(batch: Batch) -> None:
-        print("\n".join(table.lines(list(rows_from_batch(batch)))))
+        print("\n".join(table.lines(list(rows_from_batch(batch, applications)))))
 
     return show
 

@@ -8,12 +8,18 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from spanflow.application_counts import ApplicationCount, ApplicationCounts
+from spanflow.applications import UNKNOWN
 from spanflow.cli.tables import Fact, Style, human, summary_lines
 
 if TYPE_CHECKING:
+    from spanflow.applications import Applications
     from spanflow.exporting.process import ExportingProcess
     from spanflow.file_meter import FileMeter
-    from spanflow.metering_counters import MeteringCounters
+    from spanflow.metering_counters import ClassificationCounters, MeteringCounters
+    from spanflow.record import Batch
+
+_TOP_APPLICATIONS = 10
 
 _END_REASONS = {
     "idle": "idle timeout",
@@ -29,10 +35,22 @@ _END_REASONS = {
 class Summary:
     """Takes the time from its making on."""
 
-    def __init__(self, meter: FileMeter, exporters: Sequence[ExportingProcess]) -> None:
+    def __init__(
+        self,
+        meter: FileMeter,
+        exporters: Sequence[ExportingProcess],
+        applications: Applications | None = None,
+    ) -> None:
         self._meter = meter
         self._exporters = exporters
+        self._applications = applications
+        self._counts = None if applications is None else ApplicationCounts(applications, _TOP_APPLICATIONS)
         self._started = time.monotonic()
+
+    def add(self, batch: Batch) -> None:
+        """Count the applications of a batch."""
+        if self._counts is not None:
+            self._counts.add(batch)
 
     def write(self, stream: TextIO) -> None:
         """The problems of the input as lines on standard error, then the summary."""
@@ -41,10 +59,12 @@ class Summary:
         for problem in self._meter.problems():
             print(f"spanflow: {problem.error()}", file=sys.stderr, flush=True)
         title = f"metered for {seconds:.2f} s, {human(int(counters.received.packets / seconds))} packets/s"
-        facts = [*_input(counters), *_flows(counters)]
+        facts = [*_input(counters), *_flows(counters), *_classification(counters.classification)]
         for exporter in self._exporters:
             facts += _collector(exporter)
         facts.append(_conservation(counters, self._exporters))
+        if self._applications is not None and self._counts is not None:
+            facts += _top_applications(self._applications, self._counts.totals())
         print("\n".join(summary_lines(title, facts, Style.of(stream))), file=stream)
 
 
@@ -68,6 +88,28 @@ def _flows(counters: MeteringCounters) -> Iterator[Fact]:
             evicted = detail == "evicted"
             advice = "raise cache.max_flows" if evicted else ""
             yield Fact(_END_REASONS[detail], count, advice, 1, warning=evicted)
+
+
+def _classification(counters: ClassificationCounters) -> Iterator[Fact]:
+    """What was not classified, or not kept, for want of room."""
+    for label, count, advice in (
+        ("not inspected, too many", counters.refused_flows, "named by port alone; raise dpi.max_flows"),
+        ("not inspected, no memory", counters.refused_memory, "named by port alone; raise dpi.memory"),
+        ("server names dropped", counters.dropped_details, "no memory to keep them; raise dpi.memory"),
+    ):
+        if count:
+            yield Fact(label, count, advice, 1, warning=True)
+
+
+def _top_applications(applications: Applications, counts: Sequence[ApplicationCount]) -> Iterator[Fact]:
+    """Those with most octets: packets, then octets and Flows."""
+    shown = counts[:_TOP_APPLICATIONS]
+    known = sum(each.name != UNKNOWN for each in counts)
+    most = f", these {len(shown)} with most octets" if len(counts) > len(shown) else ""
+    yield Fact("applications", known, f"as {applications.engine} {applications.version} names them{most}")
+    for each in shown:
+        flows = "1 flow" if each.flows == 1 else f"{each.flows:,} flows"
+        yield Fact(each.name, each.packets, f"packets, {human(each.octets)} octets, {flows}", 1)
 
 
 def _collector(exporter: ExportingProcess) -> Iterator[Fact]:

@@ -33,7 +33,8 @@ class JsonLines:
 
     Keys are element names; those that start with `_` say where the record comes from: `_exporter` (address
     and port), `_domain` (Observation Domain ID), `_template` (Template ID) and, in a record of an Options
-    Template, `_scope` (names of its Scope Fields). All is ASCII, so that no string of a record can speak to
+    Template, `_scope` (names of its Scope Fields). `_application` is what the exporter's options call the
+    applicationId. All is ASCII, so that no string of a record can speak to
     a terminal.
     """
 
@@ -54,9 +55,12 @@ class JsonLines:
         }
         if template.is_options:
             source["_scope"] = template.scope
-        self._lines += [
-            self._encode({**source, **template.json_object(record)}) + "\n" for record in data_set.records
-        ]
+        for record in data_set.records:
+            values = template.json_object(record)
+            application = session.application(domain_id, values)
+            new = application != values.get("applicationName", "") and not template.is_options
+            named = {"_application": application} if new else {}
+            self._lines.append(self._encode({**source, **named, **values}) + "\n")
 
     def take(self) -> str:
         text = "".join(self._lines)
@@ -83,7 +87,9 @@ class TableRows:
             return
         for record in data_set.records:
             values = data_set.template.by_name(record)
-            self._rows.append(row_from_record(values) or self._table.record_line(values))
+            application = session.application(domain_id, values)
+            row = row_from_record({**values, "application": application})
+            self._rows.append(row or self._table.record_line(values))
 
     def take(self) -> str:
         lines: list[str] = []

@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     # Until the service takes it: by default it would end the start.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-    from spanflow import capture_sockets, logs, privileges
+    from spanflow import _core, capture_sockets, logs, privileges
+    from spanflow.classification import open_classification, without_unavailable
     from spanflow.config.load import load
     from spanflow.systemd import Notifier
 
@@ -56,11 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     settings = load_settings()
     logs.configure(settings.log.format, settings.log.level)
-    interfaces = capture_sockets.open_interfaces(settings)
+    interfaces = capture_sockets.open_interfaces(without_unavailable(settings))
     privileges.drop(settings.process.user)
+    _core.install_crash_report()
+    # Now: an engine is foreign code, which reads a file of the user's.
+    classification = open_classification(settings.dpi)
 
     # Late: it imports numpy, whose threads would keep the capabilities that they started with.
     from spanflow.service import Service
 
-    Service(settings, interfaces, load_settings, Notifier.from_environment()).run()
+    Service(settings, interfaces, load_settings, Notifier.from_environment(), classification).run()
     return int(ExitCode.OK)

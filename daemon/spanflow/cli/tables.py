@@ -47,6 +47,9 @@ _LACK_OF_RESOURCES = 5
 _END_REASONS = {1: "idle", 2: "active", 3: "end", 4: "forced", _LACK_OF_RESOURCES: "resources"}
 """flowEndReason: idle timeout, active timeout, end of Flow detected, forced end, lack of resources."""
 
+_LONGEST_APPLICATION = 40
+"""It may be what anybody sent: two names of RFC 6759's width find room."""
+
 _UNITS = "kMGTPE"
 _UNKNOWN = "-"
 _GAP = "  "
@@ -223,6 +226,7 @@ def _columns(style: Style) -> tuple[_Column, ...]:
             lambda row: pointer + _endpoint(row.destination_address, row.destination_port),
             step=8,
         ),
+        _Column("application", 11, lambda row: _application(row, style), drop=8, optional=True, step=4),
         _Column("packets", 7, lambda row: _both(map(human, row.packets)), right=True, drop=6),
         _Column("octets", 7, lambda row: _both(map(human, row.octets)), right=True),
         _Column("flags", 9, _flags, drop=4),
@@ -258,6 +262,12 @@ def _endpoint(address: str, port: int | None) -> str:
     if port is None:
         return address
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _application(row: FlowRow, style: Style) -> str:
+    text = escape(row.application)
+    longest = _LONGEST_APPLICATION
+    return text if len(text) <= longest else text[: longest - len(style.ellipsis)] + style.ellipsis
 
 
 def _both(texts: Iterable[str]) -> str:

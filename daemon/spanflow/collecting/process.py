@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import Any
 
 from spanflow.collecting.counters import CollectorCounters
+from spanflow.collecting.learned import Budget
 from spanflow.collecting.malformed import MalformedMessageError
 from spanflow.collecting.message import Message, read_header
 from spanflow.collecting.session import Limits, TransportSession
@@ -22,6 +23,7 @@ class CollectingProcess:
     def __init__(self, limits: Limits | None = None, name_of: Callable[[Any], str] = str) -> None:
         self.counters = CollectorCounters()
         self._limits = limits or Limits()
+        self._budget = Budget(self._limits.names)
         self._name_of = name_of
         self._sessions: OrderedDict[Hashable, TransportSession] = OrderedDict()
 
@@ -50,7 +52,9 @@ class CollectingProcess:
         if session is None:
             if len(self._sessions) == self._limits.sessions:
                 self._evict()
-            session = TransportSession(self._name_of(exporter), self._limits, self.counters)
+            session = TransportSession(
+                self._name_of(exporter), self._limits, self.counters, budget=self._budget
+            )
             self._sessions[exporter] = session
             self.counters.sessions += 1
         self._sessions.move_to_end(exporter)
@@ -65,6 +69,7 @@ class CollectingProcess:
     def _evict(self) -> int:
         """Forget the session that has been silent for longest; returns the fields of its Templates."""
         _, session = self._sessions.popitem(last=False)
+        session.forget()
         self.counters.evicted_sessions += 1
         return session.fields
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from spanflow.collecting.counters import CollectorCounters, SequenceCounters
 from spanflow.collecting.cursor import Cursor
+from spanflow.collecting.learned import Budget, Learned, Values
 from spanflow.collecting.malformed import MalformedMessageError, Reason
 from spanflow.collecting.message import DataSet, Header, Message, SetSpan, read_set_headers
 from spanflow.collecting.sequence import SequenceNumbers
@@ -17,6 +18,7 @@ from spanflow.collecting.templates import (
     OPTIONS_TEMPLATE_SET_ID,
     TEMPLATE_SET_ID,
     read_template_set,
+    with_elements,
 )
 
 
@@ -39,14 +41,17 @@ class Limits:
     """Fields of all Templates of one session."""
     total_fields: int = 131_072
     """Fields of all Templates of all sessions; must not be below session_fields."""
+    names: int = 65_536
+    """Names of applications and of elements that all sessions together may announce; the rest is ignored."""
 
 
 class ObservationDomain:
-    __slots__ = ("sequence", "templates")
+    __slots__ = ("learned", "sequence", "templates")
 
-    def __init__(self, counters: SequenceCounters) -> None:
+    def __init__(self, counters: SequenceCounters, budget: Budget) -> None:
         self.templates = TemplateTable()
         self.sequence = SequenceNumbers(counters)
+        self.learned = Learned(budget)
 
 
 class TransportSession:
@@ -55,12 +60,19 @@ class TransportSession:
     stream: the transport is reliable (TCP, SCTP, a file): Template Withdrawals count, and a Template ID is
     not defined anew without one. Over UDP a withdrawal is ignored and a new definition replaces the old
     (RFC 7011 sections 8.1 and 8.4).
+    budget: of names, shared by all sessions; one of its own if there is none.
     """
 
-    __slots__ = ("_counters", "_domains", "_limits", "_stream", "exporter", "fields")
+    __slots__ = ("_budget", "_counters", "_domains", "_limits", "_stream", "exporter", "fields")
 
     def __init__(
-        self, exporter: str, limits: Limits, counters: CollectorCounters, *, stream: bool = False
+        self,
+        exporter: str,
+        limits: Limits,
+        counters: CollectorCounters,
+        *,
+        stream: bool = False,
+        budget: Budget | None = None,
     ) -> None:
         self.exporter = exporter
         self.fields = 0
@@ -68,6 +80,7 @@ class TransportSession:
         self._limits = limits
         self._counters = counters
         self._stream = stream
+        self._budget = budget or Budget(limits.names)
         self._domains: OrderedDict[int, ObservationDomain] = OrderedDict()
 
     def decode(self, header: Header, octets: bytes) -> Message:
@@ -79,7 +92,7 @@ class TransportSession:
         domain = self._domain(header.observation_domain_id)
         message = Message(header)
         try:
-            templates = self._read_sets(message, octets, read_set_headers(octets), domain.templates)
+            templates = self._read_sets(message, octets, read_set_headers(octets), domain)
         except MalformedMessageError:
             domain.sequence.observe(header.sequence_number, None, header.export_time)
             raise
@@ -88,7 +101,27 @@ class TransportSession:
         counted = not message.ignored[Reason.TEMPLATE_MISSING]
         records = sum(len(data_set.records) for data_set in message.data_sets) if counted else None
         domain.sequence.observe(header.sequence_number, records, header.export_time)
+        self._learn(domain, message)
         return message
+
+    def application(self, domain_id: int, values: Values) -> str:
+        """What the application of a Data Record (element name → value) is called; empty if nobody said it."""
+        domain = self._domains.get(domain_id)
+        return "" if domain is None else domain.learned.application(values)
+
+    def forget(self) -> None:
+        """Give back what is shared with other sessions; this one is of no more use."""
+        for domain in self._domains.values():
+            domain.learned.forget()
+
+    def _learn(self, domain: ObservationDomain, message: Message) -> None:
+        learned = domain.learned
+        for data_set in message.data_sets:
+            if not data_set.template.is_options or not learned.learn(data_set.template, data_set.records):
+                continue
+            # A refresh of a Template gives the object that is in force: it gets the names now.
+            by_id = domain.templates.by_id
+            by_id.update({id_: with_elements(each, learned.elements) for id_, each in by_id.items()})
 
     def _domain(self, domain_id: int) -> ObservationDomain:
         domain = self._domains.get(domain_id)
@@ -96,16 +129,17 @@ class TransportSession:
             if len(self._domains) == self._limits.domains:
                 _, evicted = self._domains.popitem(last=False)
                 self.fields -= evicted.templates.fields
+                evicted.learned.forget()
                 self._counters.evicted_domains += 1
-            domain = self._domains[domain_id] = ObservationDomain(self._counters.sequence)
+            domain = self._domains[domain_id] = ObservationDomain(self._counters.sequence, self._budget)
         self._domains.move_to_end(domain_id)
         return domain
 
     def _read_sets(
-        self, message: Message, octets: bytes, spans: list[SetSpan], before: TemplateTable
+        self, message: Message, octets: bytes, spans: list[SetSpan], domain: ObservationDomain
     ) -> TemplateTable:
         """Read all Sets into `message`; returns the Templates in force after it, copied before any change."""
-        templates = before
+        templates = before = domain.templates
         for span in spans:
             if span.set_id >= FIRST_TEMPLATE_ID:
                 template = templates.by_id.get(span.set_id)
@@ -117,7 +151,7 @@ class TransportSession:
             elif span.set_id in (TEMPLATE_SET_ID, OPTIONS_TEMPLATE_SET_ID):
                 if templates is before:
                     templates = before.copy()
-                self._read_templates(message, octets, span, templates)
+                self._read_templates(message, octets, span, templates, domain.learned)
                 self._check_limits(span.start, templates, self.fields - before.fields + templates.fields)
             else:
                 # Section 3.3.2: 0 and 1 are not used, 4 to 255 are reserved for future use.
@@ -125,7 +159,7 @@ class TransportSession:
         return templates
 
     def _read_templates(
-        self, message: Message, octets: bytes, span: SetSpan, templates: TemplateTable
+        self, message: Message, octets: bytes, span: SetSpan, templates: TemplateTable, learned: Learned
     ) -> None:
         cursor = Cursor(octets, span.start, span.end, Reason.TRUNCATED)
         for record in read_template_set(cursor, span.set_id, templates.by_id, self._limits.fields):
@@ -137,8 +171,9 @@ class TransportSession:
                 continue
             if self._stream and before is not None:
                 raise MalformedMessageError(span.start, Reason.REDEFINITION, f"template {record.template_id}")
-            templates.define(record)
-            message.new_templates.append(record)
+            named = with_elements(record, learned.elements) if learned.elements else record
+            templates.define(named)
+            message.new_templates.append(named)
 
     def _withdraw(self, message: Message, template_id: int, set_id: int, templates: TemplateTable) -> None:
         options = set_id == OPTIONS_TEMPLATE_SET_ID

@@ -18,7 +18,7 @@ from spanflow.collecting.cursor import Cursor
 from spanflow.collecting.malformed import MalformedMessageError, Reason
 from spanflow.collecting.records import DataRecord, Field, RecordReader
 from spanflow.collecting.values import JsonValue, Value, encoding_of
-from spanflow.information_elements import by_number
+from spanflow.information_elements import InformationElement, by_number
 
 TEMPLATE_SET_ID = 2
 OPTIONS_TEMPLATE_SET_ID = 3
@@ -84,6 +84,27 @@ class Template:
         for index, to_json in self._json:
             values[index] = to_json(values[index])
         return self.by_name(tuple(values))
+
+
+def with_elements(template: Template, elements: Mapping[tuple[int, int], InformationElement]) -> Template:
+    """The Template with these elements (by PEN and number) instead of unknown ones; itself if it has none.
+
+    An element that cannot have the length of its field stays unknown.
+    """
+    fields = [_as_element(field, elements.get((field.pen, field.number))) for field in template.fields]
+    if tuple(fields) == template.fields:
+        return template
+    return Template(template.template_id, fields, template.scope_count, template.definition)
+
+
+def _as_element(field: Field, element: InformationElement | None) -> Field:
+    if element is None or by_number(field.pen, field.number) is not None:
+        return field
+    try:
+        encoding = encoding_of(element.type, field.length)
+    except ValueError:
+        return field
+    return Field(element.name, field.pen, field.number, field.length, encoding)
 
 
 def _columns(fields: Sequence[Field]) -> dict[str, list[int]]:

@@ -11,6 +11,7 @@ from spanflow.config.declare import settings_of
 from spanflow.config.document import Document, compose
 from spanflow.config.findings import Findings, Place, argument
 from spanflow.config.given import Given
+from spanflow.config.lists import ListOf
 from spanflow.config.schema import Interface, list_descriptions, setting_keys
 from spanflow.config.unknown_keys import unknown_full_key
 from spanflow.config.values import InvalidValueError, SetOf
@@ -33,7 +34,7 @@ def bind_text(key: str, value: str, place: Place, findings: Findings, given: Giv
     """Bind the text of a known key that was written outside a file, at `place`."""
     known = setting_keys()
     document = Document("", value, fixed=place)
-    is_list = key not in known or isinstance(known[key].kind, SetOf)
+    is_list = key not in known or isinstance(known[key].kind, SetOf | ListOf)
     node = compose(document, findings) if is_list and value.startswith("[") else _text_node(value)
     if node is None:
         return

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar, cast
 
-from spanflow.config.values import Kind, OrNone
+from spanflow.config.values import JsonSchema, Kind, OrNone
 
 T = TypeVar("T")
 
@@ -73,3 +73,14 @@ def settings_of(cls: type[Any]) -> Mapping[str, Setting]:
             description, example = declared["description"], declared["example"]
             found[key] = Setting(key, member.name, member.default, declared["kind"], description, example)
     return found
+
+
+def object_schema(settings: Mapping[str, Setting]) -> JsonSchema:
+    """The JSON Schema of a mapping with these keys, each of which may be left out."""
+    return {
+        "additionalProperties": False,
+        "properties": {
+            key: {"description": declared.summary} | declared.kind.json_schema()
+            for key, declared in settings.items()
+        },
+    }

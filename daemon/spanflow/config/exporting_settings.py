@@ -9,6 +9,7 @@ from typing import Any
 from spanflow.config.declare import option, setting, settings_of
 from spanflow.config.quantities import DAY, HOUR, MIB, MILLISECOND, SECOND, TIB, Duration, Integer, Size
 from spanflow.config.values import Boolean, Choice, Kind, OrNone, Text
+from spanflow.information_elements import ENTERPRISE_NUMBER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,14 @@ class Export:
         " collectors take them. A collector on this machine is paced by its own receive queue instead.",
         example="5000",
     )
+    enterprise_number: int = setting(
+        Integer(minimum=1, maximum=(1 << 32) - 1),
+        ENTERPRISE_NUMBER,
+        "The Private Enterprise Number of our own elements in the profile `rich`. The default is the number"
+        " for documentation (RFC 5612), as IANA has not assigned one to Spanflow yet; set your organisation's"
+        " to keep them apart from those of others.",
+        example="64999",
+    )
     drain_timeout: int = setting(
         Duration(minimum=0, maximum=HOUR),
         30 * SECOND,
@@ -115,10 +124,18 @@ class Collector:
         example="7",
     )
     profile: str = setting(
-        Choice(("generic",)),
+        Choice(("generic", "rich")),
         "generic",
-        "The product behind the address, which decides the template. Other profiles come in a later version.",
-        example="generic",
+        "What is sent: `generic`, elements that every collector knows, with the number of the application;"
+        " `rich`, also its name, risks, server name, fingerprints and more, in elements of our own.",
+        example="rich",
+    )
+    strings: str = setting(
+        Choice(("variable", "fixed")),
+        "variable",
+        "How the profile `rich` sends strings: `variable` as they are, which takes the least space; `fixed`"
+        " cut or filled up to fixed lengths, for a collector that cannot read the other form.",
+        example="fixed",
     )
     template_refresh: int | None = override("template_refresh", example="60s")
     template_refresh_packets: int | None = override("template_refresh_packets", example="1000")

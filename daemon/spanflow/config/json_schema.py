@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from spanflow.config.collector_url import SCHEMES
-from spanflow.config.declare import Setting, settings_of
+from spanflow.config.declare import Setting, object_schema, settings_of
 from spanflow.config.schema import Collector, Interface, list_descriptions, root_keys, sections
 from spanflow.config.values import JsonSchema
 
@@ -50,13 +50,4 @@ def _collector() -> tuple[JsonSchema, JsonSchema]:
 
 
 def _object(settings: Mapping[str, Setting], description: str) -> JsonSchema:
-    properties = {
-        key: {"description": declared.summary} | declared.kind.json_schema()
-        for key, declared in settings.items()
-    }
-    return {
-        "description": description,
-        "type": ["object", "null"],
-        "additionalProperties": False,
-        "properties": properties,
-    }
+    return {"description": description, "type": ["object", "null"], **object_schema(settings)}

@@ -89,11 +89,14 @@ def _check_together(findings: Findings, given: Given) -> None:
         for where, name in _repeated(named):
             findings.add(where, key, f"a second {key[:-1]} has the name {quoted(name)}; {advice}")
     settings = _build(given)
-    flows, workers = settings.cache.max_flows, _workers(settings)
-    # The default is enough for any number of workers, so that there is a place to name.
-    place = given.places.get("cache.max_flows")
-    if place is not None and settings.cache.memory is None and flows < workers:
-        findings.add(place, "cache.max_flows", f"{flows} flows do not do for {workers} workers; raise it")
+    workers = _workers(settings)
+    shared = {"dpi.max_flows": settings.dpi.max_flows}
+    if settings.cache.memory is None:
+        shared["cache.max_flows"] = settings.cache.max_flows
+    for key, flows in shared.items():
+        # The default is enough for any number of workers, so that there is a place to name.
+        if key in given.places and flows < workers:
+            findings.add(given.places[key], key, f"{flows} flows do not do for {workers} workers; raise it")
 
 
 def _repeated(named: Iterable[tuple[Place, str]]) -> Iterator[tuple[Place, str]]:

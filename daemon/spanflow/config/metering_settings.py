@@ -6,8 +6,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from spanflow.config.application_rules import MOST_RULES, ApplicationRule
 from spanflow.config.bpf import CaptureFilter
 from spanflow.config.declare import option, required, setting, settings_of
+from spanflow.config.engine_values import AUTO, EngineName, FilePath
+from spanflow.config.lists import ListOf, MappingOf
 from spanflow.config.network_values import InterfaceName
 from spanflow.config.quantities import DAY, GIB, HOUR, MIB, MILLISECOND, SECOND, Duration, Integer, Size
 from spanflow.config.values import Boolean, Choice, OrNone, SetOf
@@ -201,13 +204,79 @@ class Cache:
     )
 
 
+def _budget(transport: str, default: int, *, example: str) -> int:
+    """Declare how many packets of a Flow are inspected."""
+    return setting(
+        Integer(minimum=1, maximum=255),
+        default,
+        f"How many packets with payload are inspected of a Flow {transport}, both directions together, before"
+        " the engine has to guess.",
+        example=example,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dpi:
-    """Whether applications are named."""
+    """How applications are named. What it finds goes to every collector, and to whoever reads its records."""
 
     enabled: bool = setting(
         Boolean(),
+        True,
+        "Name the application of each Flow by the payload of its first packets. Without an engine the probe"
+        " says so once and does without; false keeps it from looking at payload at all.",
+        example="false",
+    )
+    engine: str = setting(
+        EngineName(),
+        AUTO,
+        "Which classification engine: one that is installed with Spanflow by its name (`spanflow protocols`"
+        " tells it), or an absolute path. auto: the newest one that can be loaded. One that is named must"
+        " be there.",
+        example="ndpi-4.2",
+    )
+    tcp_packets: int = _budget("of TCP", 12, example="24")
+    udp_packets: int = _budget("of UDP", 8, example="16")
+    other_packets: int = _budget("of any other protocol", 8, example="16")
+    empty_packets: bool = setting(
+        Boolean(),
         False,
-        "Name the application of each Flow by its payload. Accepted but without effect in this version.",
+        "Packets without payload, such as the TCP handshake, are inspected as well, and count. That doubles"
+        " the calls of the engine, about.",
         example="true",
+    )
+    max_flows: int = setting(
+        Integer(minimum=1, maximum=1 << 24),
+        65_536,
+        "Flows whose application is being looked for, all workers together. Beyond it new ones are named by"
+        " their port alone, and counted.",
+        example="262144",
+    )
+    memory: int = setting(
+        Size(minimum=MIB, maximum=64 * GIB),
+        256 * MIB,
+        "Memory for what the engine keeps of Flows under detection and for the names that were found, all"
+        " workers together. Beyond it new Flows are named by their port alone, and counted.",
+        example="1GiB",
+    )
+    http_details: bool = setting(
+        Boolean(),
+        False,
+        "Records also carry the user agent and the URL of HTTP requests. They tell about persons: see to it"
+        " that you may keep them.",
+        example="true",
+    )
+    protocols_file: str = setting(
+        FilePath(),
+        "",
+        "A file with protocols of your own in nDPI's format (host:, ip:, tcp: and udp: rules). It is read"
+        " after privileges were given up, so process.user must be able to read it.",
+        example="/etc/spanflow/protocols.txt",
+    )
+    rules: tuple[ApplicationRule, ...] = setting(
+        ListOf(item=MappingOf(ApplicationRule, "rule"), noun="rule", most=MOST_RULES),
+        (),
+        "Names of your own for applications. A rule matches a Flow when each kind of condition that it has"
+        " is met by one of its values; the first one that matches wins, also over what the engine has"
+        " found.",
+        example="[{name: intranet, cidr: [10.0.0.0/8], port: [443, 8000-8010]}]",
     )

@@ -12,7 +12,9 @@ import yaml
 from spanflow.config.declare import Setting
 from spanflow.config.document import Document
 from spanflow.config.findings import Findings, Place
-from spanflow.config.values import InvalidValueError, OrNone, SetOf
+from spanflow.config.lists import ListOf, MappingOf
+from spanflow.config.unknown_keys import unknown_in_file
+from spanflow.config.values import InvalidValueError, Kind, OrNone, SetOf
 from spanflow.config.wording import quoted, shown
 
 INVALID: Any = object()
@@ -61,20 +63,55 @@ class Nodes:
 
     def value(self, key: str, declared: Setting, node: yaml.Node) -> Any:
         """The value of a setting by its kind, INVALID after a finding."""
-        kind = declared.kind
+        otherwise = "" if declared.default is MISSING else ", or remove the line"
+        return self._value(key, declared.kind, node, f"write {_example(declared)}", otherwise)
+
+    def _value(self, key: str, kind: Kind[Any], node: yaml.Node, advice: str, otherwise: str = "") -> Any:
         try:
             if isinstance(node, yaml.SequenceNode) and isinstance(kind, SetOf):
                 return kind.parse_items(list(self._words(key, node)))
+            if isinstance(kind, ListOf) and isinstance(node, yaml.SequenceNode):
+                return self._list(key, kind, node)
+            if isinstance(kind, MappingOf):
+                return self._mapping(key, kind, node)
             if not isinstance(node, yaml.ScalarNode):
-                self.wrong(node, key, f"{shape(node)} is not allowed here; write {_example(declared)}")
+                self.wrong(node, key, f"{shape(node)} is not allowed here; {advice}")
             elif is_null(node) and not isinstance(kind, OrNone):
-                otherwise = "" if declared.default is MISSING else ", or remove the line"
-                self.wrong(node, key, f"has no value; write {_example(declared)}{otherwise}")
+                self.wrong(node, key, f"has no value; {advice}{otherwise}")
             else:
                 return kind.parse(node.value)
         except InvalidValueError as error:
             self.wrong(node, key, str(error))
         return INVALID
+
+    def _list(self, key: str, kind: ListOf[Any], node: yaml.SequenceNode) -> Any:
+        if len(node.value) > kind.most:
+            self.wrong(node.value[kind.most], key, kind.too_many())
+            return INVALID
+        advice = f"write a {kind.noun}"
+        values = [
+            self._value(f"{key}[{index}]", kind.item, item, advice) for index, item in enumerate(node.value)
+        ]
+        return INVALID if INVALID in values else tuple(values)
+
+    def _mapping(self, key: str, kind: MappingOf[Any], node: yaml.Node) -> Any:
+        if not isinstance(node, yaml.MappingNode):
+            self.wrong(node, key, kind.no_mapping(shape(node)))
+            return INVALID
+        known = kind.settings
+        values: dict[str, Any] = {}
+        for name, key_node, value_node in self.entries(node, key, kind.required[0]):
+            full = item_path(key, name)
+            if name in known:
+                values[name] = self.value(full, known[name], value_node)
+            else:
+                values[name] = INVALID
+                self.wrong(key_node, full, unknown_in_file(name, list(known), at_root=False))
+        for name in kind.required:
+            if name not in values:
+                values[name] = INVALID
+                self.wrong(node, key, f"has no {name}; add {name}: {known[name].example}")
+        return INVALID if INVALID in values.values() else kind.build(values)
 
     def _words(self, key: str, node: yaml.SequenceNode) -> Iterator[str]:
         for index, item in enumerate(node.value):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from spanflow.config.declare import setting
 from spanflow.config.network_values import ListenAddress
+from spanflow.config.quantities import Integer
 from spanflow.config.values import Choice, OrNone, Text
 
 
@@ -20,6 +21,13 @@ class Metrics:
         "The address and port to listen on. There is no login: let it be reached from this machine, or from a"
         " network of administrators, only.",
         example="0.0.0.0:9730",
+    )
+    top_applications: int = setting(
+        Integer(minimum=1, maximum=1000),
+        50,
+        "How many applications have metrics of their own, at most; all others are counted together as other."
+        " Which one has them stays so until the probe ends.",
+        example="100",
     )
 
 

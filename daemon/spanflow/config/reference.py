@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from spanflow.config.collector_url import SCHEMES
 from spanflow.config.declare import Setting, settings_of
 from spanflow.config.environment import LISTS, PREFIX
+from spanflow.config.lists import ListOf, MappingOf
 from spanflow.config.quantities import DURATION_UNITS, SIZE_UNITS
 from spanflow.config.schema import Collector, Interface, list_descriptions, root_keys, sections
 from spanflow.config.shipped_yaml import EXAMPLE_INTERFACE, EXAMPLE_URL
@@ -107,6 +108,10 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _entry(title: str, declared: Setting) -> list[str]:
+def _entry(title: str, declared: Setting, level: str = "###") -> list[str]:
     example = f"- example: `{declared.key}: {declared.example}`"
-    return [f"### `{title}`", "", declared.description, "", f"- {declared.facts}", example, ""]
+    lines = [f"{level} `{title}`", "", declared.description, "", f"- {declared.facts}", example, ""]
+    if isinstance(declared.kind, ListOf) and isinstance(declared.kind.item, MappingOf):
+        for key, option in declared.kind.item.settings.items():
+            lines += _entry(f"{title}[].{key}", option, level + "#")
+    return lines

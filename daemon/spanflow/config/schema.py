@@ -61,7 +61,13 @@ class Settings:
     cache: Cache = field(
         default_factory=Cache, metadata={"description": "How packets become Flows, and when a Flow leaves."}
     )
-    dpi: Dpi = field(default_factory=Dpi, metadata={"description": "Names of applications."})
+    dpi: Dpi = field(
+        default_factory=Dpi,
+        metadata={
+            "description": "Which application each Flow belongs to: by its payload (deep packet inspection),"
+            " or by rules of your own. A change here needs a restart."
+        },
+    )
     export: Export = field(
         default_factory=Export,
         metadata={"description": "What holds for every collector that does not say otherwise."},

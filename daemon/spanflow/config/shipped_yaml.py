@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from spanflow.config.declare import Setting, settings_of
+from spanflow.config.lists import ListOf, MappingOf
 from spanflow.config.schema import Collector, Interface, Section, list_descriptions, root_keys, sections
 
 EXAMPLE_INTERFACE = "eth1"
@@ -39,7 +41,17 @@ def _section(part: Section) -> Iterator[str]:
             yield ""
         yield from _comment(declared.description, "  ")
         yield from _comment(declared.facts, "  ")
+        if isinstance(declared.kind, ListOf) and isinstance(declared.kind.item, MappingOf):
+            yield from (f"  # {line}" for line in _example(declared.key, declared.kind.item))
         yield f"  {declared.key}: {declared.kind.render(declared.default)}"
+
+
+def _example(key: str, item: MappingOf[Any]) -> Iterator[str]:
+    """A list with one item that has every option: without the `# ` of each line it is YAML."""
+    yield f"{key}:"
+    for index, declared in enumerate(item.settings.values()):
+        yield from _comment(declared.summary, "    " if index else "  ")
+        yield f"  {'  ' if index else '- '}{declared.key}: {declared.example}"
 
 
 def _list(key: str) -> Iterator[str]:

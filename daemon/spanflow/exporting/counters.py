@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from spanflow.exporting.row_plan import Array
+from spanflow.record import Array, Batch
 
 
 class DropReason(StrEnum):
@@ -40,10 +40,10 @@ class Tally:
 NOTHING = Tally()
 
 
-def tally_of(batch: Array, numbers: Array | None = None) -> Tally:
-    """The Tally of a batch (dtype RECORD), or of the records with these numbers in it."""
+def tally_of(batch: Batch, numbers: Array | None = None) -> Tally:
+    """The Tally of a batch, or of the records with these numbers in it."""
     packets = octets = 0
-    for half in (batch["forward"], batch["reverse"]):
+    for half in (batch.records["forward"], batch.records["reverse"]):
         packets += _sum(half["packet_delta_count"], numbers)
         octets += _sum(half["octet_delta_count"], numbers)
     return Tally(len(batch) if numbers is None else len(numbers), packets, octets)

@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spanflow.errors import EncodeError
 from spanflow.exporting.clock import Clock
 from spanflow.exporting.counters import DeliveryCounters, DropReason, Tally, tally_of
-from spanflow.exporting.encode import MessageRun
+from spanflow.exporting.message_runs import MessageRun
 from spanflow.exporting.pacing import SECOND_NS, Pacer
-from spanflow.exporting.row_plan import Array
-from spanflow.exporting.session import Session
+from spanflow.exporting.session import OptionsMessage, Session
 from spanflow.exporting.transport.interface import Sent, Transport
+from spanflow.record import Array, Batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,14 +60,18 @@ class Delivery:
         self._messages_since_templates = 0
         self._templates_due_ns = self._options_due_ns = clock.monotonic_ns()
         self._copies_left = refresh.copies
+        self._tables_due_ns = self._options_due_ns
 
     @property
     def next_refresh_ns(self) -> int:
         """When `announce` has work again by time (monotonic)."""
-        return min(self._templates_due_ns, self._options_due_ns)
+        return min(self._templates_due_ns, self._options_due_ns, self._tables_due_ns)
 
     def announce(self) -> None:
-        """Send the Templates and the options records that are due; at first several times, in a row."""
+        """Send the Templates and the options records that are due; at first several times, in a row.
+
+        Not so the tables of options: they are long, and nothing is lost while one is missing.
+        """
         while self._copies_left and not self.lost:
             self._copies_left -= 1
             self._send_templates()
@@ -80,13 +83,15 @@ class Delivery:
             self._send_templates()
         if now >= self._options_due_ns:
             self._send_options()
+        if now >= self._tables_due_ns:
+            self._send_tables()
 
     def notice_refusals(self) -> None:
         """Ask whether what was sent last was refused; the answer comes after the sending."""
         self.transport.notice_refusals()
         self._watch_refusals()
 
-    def deliver(self, batch: Array) -> dict[DropReason, Tally]:
+    def deliver(self, batch: Batch) -> dict[DropReason, Tally]:
         """Send a batch; what of it could not be sent, by reason. The rest was handed to the kernel.
 
         A collector that refused what was sent last may be another process by now, which knows no Templates:
@@ -96,15 +101,16 @@ class Delivery:
         if self._was_refused:
             self._send_templates()
             self._send_options()
+            self._send_tables()
         losses: list[tuple[DropReason, Array]] = []
         for rows in self._session.rows(batch):
-            try:
-                run = self._session.messages(rows, self._wall_seconds())
-            except EncodeError as error:
-                self._counters.last_error = str(error)
-                losses.append((DropReason.TOO_LARGE, rows.flow_records(0, len(rows.records))))
-                continue
-            self._send_run(run, losses)
+            layout = self._session.messages(rows, self._wall_seconds())
+            if layout.too_large is not None:
+                self._counters.last_error = layout.error
+                losses.append((DropReason.TOO_LARGE, layout.too_large))
+            for run in layout.runs:
+                self._send_run(run, losses)
+            # Not before all of them are sent, as they have their sequence numbers already.
             self.announce()
         if self.transport.path_mtu_changed:
             self._session.max_message_octets = self.transport.max_message_octets()
@@ -127,8 +133,7 @@ class Delivery:
             if sent is Sent.NONE_SEND_FEWER:
                 continue
             if sent is Sent.ALL:
-                data_records = min(end * run.records_per_message, run.data_records)
-                self._count(granted, len(octets), data_records - first * run.records_per_message)
+                self._count(granted, len(octets), run.data_records(first, end))
             else:
                 too_large = sent is Sent.NONE_TOO_LARGE
                 reason = DropReason.TOO_LARGE if too_large else DropReason.SEND_ERROR
@@ -137,7 +142,7 @@ class Delivery:
 
     def _send_templates(self) -> None:
         for message in self._session.template_messages(self._wall_seconds()):
-            self._send_alone(message, data_records=0)
+            self._send_alone(OptionsMessage(message, 0))
         self._counters.template_sends += 1
         self._counters.last_template_ns = self._clock.wall_ns()
         self._messages_since_templates = 0
@@ -145,12 +150,21 @@ class Delivery:
 
     def _send_options(self) -> None:
         for message in self._session.options_messages(self._wall_seconds()):
-            self._send_alone(message, data_records=1)
+            self._send_alone(message)
         self._options_due_ns = self._clock.monotonic_ns() + self._refresh.options_ns
 
-    def _send_alone(self, message: bytes, *, data_records: int) -> None:
-        if not self.lost and self._send(memoryview(message), len(message)) is Sent.ALL:
-            self._count(1, len(message), data_records)
+    def _send_tables(self) -> None:
+        self._tables_due_ns = self._clock.monotonic_ns() + self._refresh.options_ns
+        for message in self._session.table_messages(self._wall_seconds()):
+            # They are many: a receiver must have room, as for Flows.
+            if self.lost or not self._pacer.grant(1, len(message.octets)):
+                return
+            self._send_alone(message)
+
+    def _send_alone(self, message: OptionsMessage) -> None:
+        octets, data_records = message
+        if not self.lost and self._send(memoryview(octets), len(octets)) is Sent.ALL:
+            self._count(1, len(octets), data_records)
 
     def _send(self, octets: memoryview, message_octets: int) -> Sent:
         sent = self.transport.send(octets, message_octets)
@@ -177,7 +191,7 @@ class Delivery:
         return self._clock.wall_ns() // SECOND_NS
 
 
-def _tally_losses(batch: Array, losses: list[tuple[DropReason, Array]]) -> dict[DropReason, Tally]:
+def _tally_losses(batch: Batch, losses: list[tuple[DropReason, Array]]) -> dict[DropReason, Tally]:
     """What was lost, by reason. A Flow Record lost in both its halves counts once, for the first reason."""
     tallies: dict[DropReason, Tally] = {}
     counted = np.zeros(len(batch) if losses else 0, np.bool_)

@@ -1,49 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches of Flow Records become runs of Messages: numpy over whole columns, no Python per record.
+"""Batches of Flow Records become rows of Data Records: numpy over whole columns, no Python per record.
 
-A batch is first split by template (ICMP or not) and, for uniflows, by half: a half without packets is not
-sent. The rows that are left are laid into Messages of equal length, all of a run in one buffer, as UDP
-segmentation offload wants them.
+A batch is split by template (ICMP or not) and, for uniflows, by half: a half without packets is not sent. The
+rows that are left become Messages in `message_runs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from spanflow.errors import EncodeError
-from spanflow.exporting.ipfix import (
-    LONGEST_MESSAGE,
-    MESSAGE_HEADER,
-    MESSAGE_HEADER_OCTETS,
-    MODULUS,
-    SET_HEADER,
-    SET_HEADER_OCTETS,
-    VERSION,
-)
+from spanflow.applications import Applications
+from spanflow.details import NO_DETAILS
 from spanflow.exporting.profiles import TemplateKey
-from spanflow.exporting.row_plan import Array, RowPlan
-from spanflow.exporting.template import Template
-from spanflow.fields import ICMP_PROTOCOLS
-from spanflow.record import RECORD
+from spanflow.exporting.row_plan import RowPlan
+from spanflow.exporting.template import Template, padded
+from spanflow.fields import ICMP_PROTOCOLS, Operation
+from spanflow.record import RECORD, Array, Batch
 
 # numpy copies a structured item member by member, an opaque one at once.
 _OPAQUE_RECORD = np.dtype((np.void, RECORD.itemsize))
 
-HEADERS_OCTETS = MESSAGE_HEADER_OCTETS + SET_HEADER_OCTETS
-
 # A Biflow's empty half has no values of its own; these would mislead as zeros (1970, interface unknown).
 _LENT_TO_EMPTY_HALF = ("first_ns", "last_ns", "ingress_interface")
+
+TAIL_WINDOW = 64
+"""Tails are copied in pieces of so many octets; what follows a tail in its buffer is written over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """What follows the fixed part of each Data Record: its details, as they are.
+
+    octets: those of the batch between a tail that says "none" and TAIL_WINDOW octets that belong to nobody.
+    starts, lengths: of each Data Record.
+    """
+
+    octets: Array
+    starts: Array
+    lengths: Array
+
+    def take(self, numbers: Array) -> Tails:
+        """Those of the Data Records with these numbers."""
+        return Tails(self.octets, self.starts[numbers], self.lengths[numbers])
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Data Records of one template that leave in this order.
 
-    records: opaque items, shape (data records,).
+    records: opaque items, shape (data records,), each the fixed part of one; tails: the rest, if any.
     selected: for each of them its number among all rows of the Flow Records, or None: all rows, in order.
     halves: rows of one Flow Record. origin: numbers of the Flow Records in the batch, or None: all, in order.
     """
@@ -53,6 +61,7 @@ class Rows:
     selected: Array | None
     halves: int
     origin: Array | None
+    tails: Tails | None = None
 
     def flow_records(self, first: int, end: int) -> Array:
         """The numbers in the batch of the Flow Records that the Data Records first..end-1 come from."""
@@ -60,61 +69,56 @@ class Rows:
         numbers = rows // self.halves
         return numbers if self.origin is None else self.origin[numbers]
 
-
-@dataclass(frozen=True, slots=True)
-class MessageRun:
-    """Messages one after the other; all have `message_octets` but the last, which may be shorter.
-
-    The buffer is overwritten when the next run of the same template is built.
-    """
-
-    octets: memoryview
-    message_octets: int
-    messages: int
-    data_records: int
-    records_per_message: int
-    rows: Rows
-
-    def flow_records(self, first_message: int, end_message: int) -> Array:
-        """The numbers in the batch of the Flow Records of which these Messages hold a Data Record."""
-        end = min(end_message * self.records_per_message, self.data_records)
-        return self.rows.flow_records(first_message * self.records_per_message, end)
+    def take(self, numbers: Array) -> Rows:
+        """Only the Data Records with these numbers."""
+        return Rows(
+            self.template,
+            self.records[numbers],
+            numbers if self.selected is None else self.selected[numbers],
+            self.halves,
+            self.origin,
+            None if self.tails is None else self.tails.take(numbers),
+        )
 
 
 class BatchEncoder:
     """The rows of batches by the templates of one collector. One thread; rows live until the next batch."""
 
-    def __init__(self, templates: Mapping[TemplateKey, Template]) -> None:
+    def __init__(
+        self, templates: Mapping[TemplateKey, Template], applications: Applications | None = None
+    ) -> None:
         self._templates = templates
+        self._application_names = _application_names(templates, applications)
         self._plans: dict[tuple[TemplateKey, tuple[int, ...]], RowPlan] = {}
         self._kept: Array = np.empty(0, np.uint8)
 
-    def rows(self, batch: Array) -> Iterator[Rows]:
-        """The rows of a batch (dtype RECORD, one IP version), at most once for each template."""
-        if not len(batch):
+    def rows(self, batch: Batch) -> Iterator[Rows]:
+        """The rows of a batch, at most once for each template."""
+        records = batch.records
+        if not len(records):
             return
-        version = int(batch["ip_version"][0])
-        icmp = batch["protocol_identifier"] == ICMP_PROTOCOLS[version]
+        version = int(records["ip_version"][0])
+        icmp = records["protocol_identifier"] == ICMP_PROTOCOLS[version]
         if not icmp.any():
             yield from self._of_template((version, False), batch, None, None)
             return
         yield from self._of_template((version, False), batch, ~icmp, None)
         numbers = np.flatnonzero(icmp)
-        icmp_batch = batch.view(_OPAQUE_RECORD).take(numbers).view(RECORD)
-        yield from self._of_template((version, True), icmp_batch, None, numbers)
+        icmp_records = records.view(_OPAQUE_RECORD).take(numbers).view(RECORD)
+        yield from self._of_template((version, True), Batch(icmp_records, batch.details), None, numbers)
 
     def _of_template(
-        self, key: TemplateKey, batch: Array, wanted: Array | None, origin: Array | None
+        self, key: TemplateKey, batch: Batch, wanted: Array | None, origin: Array | None
     ) -> Iterator[Rows]:
         if len(self._templates[key].halves) == 1:
             return self._biflows(key, batch, wanted, origin)
         return self._uniflows(key, batch, wanted, origin)
 
     def _uniflows(
-        self, key: TemplateKey, batch: Array, wanted: Array | None, origin: Array | None
+        self, key: TemplateKey, batch: Batch, wanted: Array | None, origin: Array | None
     ) -> Iterator[Rows]:
-        forward = batch["forward"]["packet_delta_count"] != 0
-        reverse = batch["reverse"]["packet_delta_count"] != 0
+        forward = batch.records["forward"]["packet_delta_count"] != 0
+        reverse = batch.records["reverse"]["packet_delta_count"] != 0
         if wanted is not None:
             forward &= wanted
             reverse &= wanted
@@ -125,27 +129,30 @@ class BatchEncoder:
             yield from self._selected(key, (0, 1), batch, present, origin)
 
     def _biflows(
-        self, key: TemplateKey, batch: Array, wanted: Array | None, origin: Array | None
+        self, key: TemplateKey, batch: Batch, wanted: Array | None, origin: Array | None
     ) -> Iterator[Rows]:
         present = np.ones(len(batch), np.bool_) if wanted is None else wanted
         yield from self._selected(key, (0,), _with_full_halves(batch), present, origin)
 
     def _selected(
-        self, key: TemplateKey, halves: tuple[int, ...], batch: Array, present: Array, origin: Array | None
+        self, key: TemplateKey, halves: tuple[int, ...], batch: Batch, present: Array, origin: Array | None
     ) -> Iterator[Rows]:
         """The rows of these halves where `present` (one item for each row) is true."""
         count = int(np.count_nonzero(present))
         if not count:
             return
+        template = self._templates[key]
         plan = self._plans.get((key, halves))
         if plan is None:
-            plan = self._plans[key, halves] = RowPlan(self._templates[key], halves)
+            plan = self._plans[key, halves] = RowPlan(template, halves, self._application_names)
         records = plan.fill(batch)
+        tails = _tails(batch, len(halves)) if template.has_details else None
         selected = None
         if count < len(present):
             selected = np.flatnonzero(present)
             records = self._keep(records, selected)
-        yield Rows(self._templates[key], records, selected, len(halves), origin)
+            tails = None if tails is None else tails.take(selected)
+        yield Rows(template, records, selected, len(halves), origin, tails)
 
     def _keep(self, records: Array, selected: Array) -> Array:
         octets = len(selected) * records.itemsize
@@ -156,82 +163,44 @@ class BatchEncoder:
         return records.take(selected, out=kept, mode="clip")
 
 
-def _with_full_halves(batch: Array) -> Array:
+def _with_full_halves(batch: Batch) -> Batch:
     """The batch, an empty half with the times and the interface of the other one, as a Biflow needs them."""
-    empty = {half: batch[half]["packet_delta_count"] == 0 for half in ("forward", "reverse")}
+    records = batch.records
+    empty = {half: records[half]["packet_delta_count"] == 0 for half in ("forward", "reverse")}
     if not empty["forward"].any() and not empty["reverse"].any():
         return batch
-    full = batch.view(_OPAQUE_RECORD).copy().view(RECORD)
+    full = records.view(_OPAQUE_RECORD).copy().view(RECORD)
     for half, other in (("forward", "reverse"), ("reverse", "forward")):
         for member in _LENT_TO_EMPTY_HALF:
-            full[half][member][empty[half]] = batch[other][member][empty[half]]
-    return full
+            full[half][member][empty[half]] = records[other][member][empty[half]]
+    return Batch(full, batch.details)
 
 
-class MessageBuilder:
-    """Lays the Data Records of one template into Messages of at most `max_octets`, and keeps the buffer.
+def _tails(batch: Batch, halves: int) -> Tails:
+    """The tails of all rows: both halves of a Flow Record have the same one."""
+    nothing = np.frombuffer(NO_DETAILS, np.uint8)
+    octets = np.concatenate((nothing, batch.details, np.zeros(TAIL_WINDOW, np.uint8)))
+    lengths = batch.records["details_octets"].astype(np.int64)
+    starts = batch.records["details_offset"].astype(np.int64) + len(nothing)
+    without = lengths == 0
+    starts[without] = 0
+    lengths[without] = len(nothing)
+    if halves == 1:
+        return Tails(octets, starts, lengths)
+    return Tails(octets, np.repeat(starts, halves), np.repeat(lengths, halves))
 
-    Raises EncodeError if not even one record fits.
-    """
 
-    def __init__(self, template: Template, max_octets: int, observation_domain_id: int) -> None:
-        self._record_octets = template.record_octets
-        limit = min(max_octets, LONGEST_MESSAGE)
-        self._per_message = (limit - HEADERS_OCTETS) // self._record_octets
-        if self._per_message < 1:
-            raise EncodeError(
-                f"template {int(template.template_id)}: a record of {self._record_octets} octets does not fit"
-                f" into a Message of {max_octets}; set max_message_size to"
-                f" {self._record_octets + HEADERS_OCTETS} or more"
-            )
-        self._template_id = int(template.template_id)
-        self._observation_domain_id = observation_domain_id
-        records_octets = self._per_message * self._record_octets
-        self._records_dtype = np.dtype((np.void, records_octets))
-        self._dtype = np.dtype([*MESSAGE_HEADER, *SET_HEADER, ("records", self._records_dtype)])
-        self._allocate(0)
-
-    def build(self, rows: Rows, *, export_time: int, sequence_number: int) -> MessageRun:
-        """The Messages of some rows (at least one). The first has this sequence number."""
-        count, per_message = len(rows.records), self._per_message
-        full, rest = divmod(count, per_message)
-        used = full + (1 if rest else 0)
-        if used > len(self._messages):
-            self._allocate(used)
-        messages = self._messages[:used]
-        messages["length"] = self._dtype.itemsize
-        messages["set_length"] = self._dtype.itemsize - MESSAGE_HEADER_OCTETS
-        messages["export_time"] = export_time % MODULUS
-        # uint32 wraps by itself (RFC 7011 section 3.1: modulo 2^32).
-        messages["sequence_number"] = self._records_before[:used] + np.uint32(sequence_number % MODULUS)
-        messages["records"][:full] = rows.records[: full * per_message].view(self._records_dtype)
-        octets = full * self._dtype.itemsize
-        if rest:
-            octets += self._build_last(full, rows.records[full * per_message :])
-        return MessageRun(
-            octets=self._octets[:octets],
-            message_octets=self._dtype.itemsize if full else octets,
-            messages=used,
-            data_records=count,
-            records_per_message=per_message,
-            rows=rows,
-        )
-
-    def _build_last(self, number: int, records: Array) -> int:
-        """Make Message `number` hold just these records; returns its octets."""
-        content: Array = records.view(np.uint8)
-        octets = HEADERS_OCTETS + len(content)
-        start = number * self._dtype.itemsize
-        self._octets[start + HEADERS_OCTETS : start + octets] = content.data
-        self._messages["length"][number] = octets
-        self._messages["set_length"][number] = octets - MESSAGE_HEADER_OCTETS
-        return octets
-
-    def _allocate(self, count: int) -> None:
-        capacity = 1 << (count - 1).bit_length() if count else 0
-        self._messages: np.ndarray[Any, np.dtype[Any]] = np.zeros(capacity, self._dtype)
-        self._messages["version"] = VERSION
-        self._messages["observation_domain_id"] = self._observation_domain_id
-        self._messages["set_id"] = self._template_id
-        self._octets = memoryview(self._messages.view(np.uint8).data)
-        self._records_before = np.arange(capacity, dtype=np.uint32) * np.uint32(self._per_message)
+def _application_names(templates: Mapping[TemplateKey, Template], applications: Applications | None) -> Array:
+    """The names as templates have them, by number; behind the last one an empty name for all others."""
+    widths = {
+        element.length
+        for template in templates.values()
+        for element, source in zip(template.elements, template.halves[0], strict=True)
+        if source.operation is Operation.APPLICATION_NAME
+    }
+    width = widths.pop() if widths else 1
+    known = {} if applications is None else applications.by_number
+    names = np.zeros(max(known, default=-1) + 2, np.dtype((np.void, width)))
+    for number, application in known.items():
+        names[number] = padded(application.name, width)
+    return names

@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from spanflow.applications import Applications
 from spanflow.config.schema import Collector, Export, Settings
 from spanflow.exporting.counters import ExporterCounters
 from spanflow.exporting.domain import observation_domain_id
 from spanflow.exporting.process import ExportingProcess
-from spanflow.exporting.row_plan import Array
 from spanflow.exporting.transport.interface import LocalFlow
+from spanflow.record import Batch
 from spanflow.status import CollectorStatus
 
 _FLOWS_REMEMBERED = 4
@@ -29,14 +30,21 @@ _Key = tuple[Collector, Export]
 class Exporters:
     """One Exporting Process for each collector. For the control thread; `statuses` and `lost_before` for any.
 
-    offline: records come from a file, so what leaves is paced. flows_changed: called with the 5-tuples of all
+    offline: records come from a file, so what leaves is paced. applications: what the numbers of applications
+    mean; None: Flows are not classified. flows_changed: called with the 5-tuples of all
     our datagrams before the first one of a new connection is sent; in the thread that is about to send it.
     """
 
     def __init__(
-        self, settings: Settings, *, offline: bool = False, flows_changed: FlowsChanged = lambda flows: None
+        self,
+        settings: Settings,
+        *,
+        offline: bool = False,
+        applications: Applications | None = None,
+        flows_changed: FlowsChanged = lambda flows: None,
     ) -> None:
         self._offline = offline
+        self._applications = applications
         self._flows_changed = flows_changed
         self._flows: dict[str, deque[LocalFlow]] = {}
         self._telling = threading.Lock()
@@ -51,7 +59,7 @@ class Exporters:
     def processes(self) -> list[ExportingProcess]:
         return list(self._processes.values())
 
-    def offer(self, batch: Array, deadline_s: float | None = None) -> None:
+    def offer(self, batch: Batch, deadline_s: float | None = None) -> None:
         """Hand a batch to every collector. deadline_s: until when (monotonic) a full queue is waited for."""
         for process in self._processes.values():
             wait_s = 0.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
@@ -131,6 +139,7 @@ class Exporters:
             export,
             domain=observation_domain_id(export, collector),
             offline=self._offline,
+            applications=self._applications,
             connected=lambda flow: self._connected(collector.name, flow),
         )
         process.start()

@@ -12,19 +12,20 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict
 
+from spanflow.applications import Applications
 from spanflow.config.schema import Collector, Export
 from spanflow.exporting.clock import Clock, SystemClock
 from spanflow.exporting.counters import DeliveryCounters, DropReason, ExporterCounters
 from spanflow.exporting.delivery import Delivery, Refresh
 from spanflow.exporting.pacing import SECOND_NS, Pacer, RatePacer, ReceiverPacer, Unpaced
-from spanflow.exporting.profiles import PROFILES
+from spanflow.exporting.profiles import profile_of
 from spanflow.exporting.queue import BatchQueue
 from spanflow.exporting.receiver_queue import receiver_look
-from spanflow.exporting.row_plan import Array
 from spanflow.exporting.session import Session
 from spanflow.exporting.transport.addresses import Address, Resolver, is_numeric, resolve
 from spanflow.exporting.transport.interface import LocalFlow, Transport
 from spanflow.exporting.transport.udp import UdpTransport
+from spanflow.record import Batch
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class ExportingProcess:
     """Exports to one collector. `offer`, `drain`, `stop` and `counters` are for any thread.
 
     offline: records come from a file, as fast as they are taken, so what leaves is paced.
+    applications: what the numbers of applications mean; None: Flows are not classified.
     connected: called in the exporting thread with the 5-tuple of the datagrams of a new connection, before
     the first of them is sent.
     """
@@ -57,6 +59,7 @@ class ExportingProcess:
         *,
         domain: int,
         offline: bool = False,
+        applications: Applications | None = None,
         clock: Clock | None = None,
         resolver: Resolver = resolve,
         connected: Callable[[LocalFlow], None] = lambda flow: None,
@@ -68,7 +71,13 @@ class ExportingProcess:
         self._offline = offline
         self._clock = clock or SystemClock()
         self._resolver = resolver
-        self._templates = PROFILES[collector.profile].templates(biflow=collector.biflow)
+        self._applications = applications
+        profile = profile_of(
+            collector.profile, classified=applications is not None, strings=collector.strings
+        )
+        self._templates = profile.templates(
+            biflow=collector.biflow, enterprise_number=self._settings.enterprise_number
+        )
         self._queue = BatchQueue(self._settings.queue_size)
         self._counters = DeliveryCounters()
         self._delivery: Delivery | None = None
@@ -92,8 +101,8 @@ class ExportingProcess:
         """Begin to connect and to export."""
         self._thread.start()
 
-    def offer(self, batch: Array, wait_s: float = 0.0) -> bool:
-        """Hand over a batch (dtype RECORD, one IP version, not changed any more); False if it was dropped.
+    def offer(self, batch: Batch, wait_s: float = 0.0) -> bool:
+        """Hand over a batch, which is not changed any more; False if it was dropped.
 
         wait_s: how long to block while the queue is full; not while the collector is away, when it is dropped
         at once.
@@ -264,6 +273,8 @@ class ExportingProcess:
             self._templates,
             observation_domain_id=self.domain,
             max_message_octets=settings.max_message_size or transport.max_message_octets(),
+            applications=self._applications,
+            enterprise_number=settings.enterprise_number,
         )
         refresh = Refresh(
             template_ns=settings.template_refresh,

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from spanflow.exporting.counters import NOTHING, DropReason, QueueCounters, Tally, tally_of
-from spanflow.exporting.row_plan import Array
+from spanflow.record import Batch
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    batch: Array
+    batch: Batch
     tally: Tally
 
 
@@ -37,7 +37,7 @@ class BatchQueue:
         self._woken = False
         self._taken = False
 
-    def offer(self, batch: Array, *, wait_s: float) -> bool:
+    def offer(self, batch: Batch, *, wait_s: float) -> bool:
         """Append a batch; False if it was dropped and counted instead.
 
         wait_s: how long a full queue blocks before it drops; not at all while the collector is away: then it
@@ -64,7 +64,7 @@ class BatchQueue:
             self._changed.notify_all()
             return True
 
-    def head(self, timeout_s: float) -> Array | None:
+    def head(self, timeout_s: float) -> Batch | None:
         """Take the oldest batch, which stays in the books until `settle`; waits for one.
 
         None after the timeout, a `wake` or when the queue is closed.
@@ -135,5 +135,5 @@ class BatchQueue:
                 offered=self._offered, sent=self._sent, queued=self._queued, dropped=dict(self._dropped)
             )
 
-    def _is_full(self, batch: Array) -> bool:
+    def _is_full(self, batch: Batch) -> bool:
         return bool(self._entries) and self._octets + batch.nbytes > self._bound_octets

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """From Flow Records to the rows of Data Records, column by column: a template compiled for one batch layout.
 
-Every element is copied for all Flow Records of a batch in one numpy call, from its place in the record to its
-place in the row. Both places are fields of overlay dtypes that name each copy alike, so that the work on a
-batch is a loop over names. Constants are written when the rows are allocated, and never again.
+Every element is copied for all Flow Records of a batch in one numpy call, from its place in the record to
+its place in the row. Both places are fields of overlay dtypes that name each copy alike, so that the work
+on a batch is a loop over names. Constants are written when the rows are allocated, and never again. Texts
+go into the rows of those that have them.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from spanflow.details import Detail, Texts
 from spanflow.exporting.template import Source, Template
 from spanflow.fields import Operation
-from spanflow.information_elements import InformationElement
-from spanflow.record import RECORD
-
-Array = npt.NDArray[Any]
+from spanflow.information_elements import VARIABLE_LENGTH, InformationElement
+from spanflow.record import RECORD, Array, Batch
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 _OCTETS = {1: "u1", 2: "u2", 4: "u4", 8: "u8"}
@@ -41,23 +40,48 @@ class _Step:
         return self.taken.kind == "V" or self.taken.itemsize == 1 == self.put.itemsize
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A detail that goes into rows of fixed length. name: of its place in the row, for each half."""
+
+    kind: Detail
+    width: int
+    names: list[str]
+
+
 class RowPlan:
     """Fills rows of the Data Records that `template` makes of Flow Records, for some or all of its halves.
 
     The halves of one Flow Record are adjacent rows, in their order (RFC 5103 section 4.1, record adjacency).
+    Of a template with variable lengths the rows are the fixed part. application_names: opaque items, by the
+    number of the application; the last stands for all numbers from there on.
     Not for two threads: the rows of the last call are overwritten by the next.
     """
 
-    def __init__(self, template: Template, halves: tuple[int, ...]) -> None:
+    def __init__(self, template: Template, halves: tuple[int, ...], application_names: Array) -> None:
         self.halves = len(halves)
         self._row_octets = template.record_octets
+        self._application_names = application_names
         steps: list[_Step] = []
         self._constants: list[tuple[int, bytes]] = []
+        self._texts: dict[Detail, _Text] = {}
+        opaque: list[tuple[str, int, int]] = []
+        self._names: list[str] = []
         for place, half in enumerate(halves):
             offset = place * self._row_octets
             for element, source in zip(template.elements, template.halves[half], strict=True):
+                if element.length == VARIABLE_LENGTH:
+                    break  # all that follow are details, which go behind the row
+                name = f"{element.name} {place}"
                 if isinstance(source.member, int):
                     self._constants.append((offset, source.member.to_bytes(element.length, "big")))
+                elif source.operation is Operation.APPLICATION_NAME:
+                    opaque.append((name, offset, element.length))
+                    self._names.append(name)
+                elif source.operation is Operation.DETAIL:
+                    opaque.append((name, offset, element.length))
+                    kind = Detail[source.member.upper()]
+                    self._texts.setdefault(kind, _Text(kind, element.length, [])).names.append(name)
                 else:
                     steps.append(_compile(element, source, offset))
                 offset += element.length
@@ -73,9 +97,10 @@ class RowPlan:
         )
         self._row_dtype = np.dtype(
             {
-                "names": names,
-                "formats": [step.put for step in steps],
-                "offsets": [step.row_offset for step in steps],
+                "names": names + [name for name, _, _ in opaque],
+                "formats": [step.put for step in steps]
+                + [np.dtype((np.void, octets)) for _, _, octets in opaque],
+                "offsets": [step.row_offset for step in steps] + [offset for _, offset, _ in opaque],
                 "itemsize": self.halves * self._row_octets,
             }
         )
@@ -84,15 +109,15 @@ class RowPlan:
         self._times = [name for name, step in named if step.operation is Operation.MILLISECONDS]
         self._allocate(0)
 
-    def fill(self, batch: Array) -> Array:
-        """The rows of a batch (dtype RECORD, shape (n,)) as opaque items, shape (n * halves,).
+    def fill(self, batch: Batch) -> Array:
+        """The rows of a batch of n records as opaque items, shape (n * halves,).
 
         They are valid until the next call.
         """
         count = len(batch)
         if count > len(self._target):
             self._allocate(count)
-        source = batch.view(self._source_dtype)
+        source = batch.records.view(self._source_dtype)
         target = self._target[:count]
         for name in self._copies:
             target[name] = source[name]
@@ -103,7 +128,24 @@ class RowPlan:
             # As unsigned: numpy divides by a constant twice as fast, and no time is negative by now.
             np.floor_divide(time_ms, NANOSECONDS_PER_MILLISECOND, out=time_ms)
             target[name] = time_ms
+        if self._names:
+            numbers = np.minimum(batch.records["application"], len(self._application_names) - 1)
+            found = self._application_names[numbers]
+            for name in self._names:
+                target[name] = found
+        if self._texts:
+            self._fill_texts(target, batch)
         return self._rows[: count * self.halves]
+
+    def _fill_texts(self, target: Array, batch: Batch) -> None:
+        texts = Texts(batch)
+        for text in self._texts.values():
+            numbers, items = texts.column(text.kind, text.width)
+            nothing = np.zeros((), items.dtype)
+            for name in text.names:
+                place = target[name]
+                place[...] = nothing
+                place[numbers] = items
 
     def _allocate(self, count: int) -> None:
         capacity = 1 << (count - 1).bit_length() if count else 0
