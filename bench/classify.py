@@ -131,7 +131,7 @@ def measure_part(part: str, given: argparse.Namespace, tools: Path) -> tuple[Sum
     files = {
         name: ensure_capture(traffic)
         for name, traffic in captures(given.quick).items()
-        if name in wanted | {"tiny"}
+        if name in wanted | {"tiny"} | ({"applications"} if part == "memory" else set())
     }
     trace = OUT / f"{files['applications'].path.stem}.trace" if "applications" in files else OUT / "none"
     programs = Programs(

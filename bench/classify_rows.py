@@ -20,6 +20,7 @@ from rows import captures as offline_captures
 from traffic import Traffic
 
 PARTS = ("cost", "memory", "off")
+WORKERS = 9  # of the row that tells what each further engine takes
 CACHE_MIB = 300  # room for a million Flows
 DPI_MIB, TIGHT_DPI_MIB = 256, 64
 UNBOUND = ("--dpi-flows", "4000000", "--dpi-memory", "8192")
@@ -37,7 +38,9 @@ def captures(quick: bool) -> dict[str, Traffic]:
             scenario="applications", packets=packets, flows=packets // 20, seed=3, snap=65_535
         ),
         "unfinished": datagrams("unfinished", 1, flows),
+        "unfinished-few": datagrams("unfinished", 1, flows // 4),
         "answered": datagrams("answered", 2, flows),
+        "answered-few": datagrams("answered", 2, flows // 4),
         "half": datagrams("half", 1.5, 50_000 if quick else 1_000_000),
     }
 
@@ -74,9 +77,11 @@ def _cost_rows(engine: str) -> Iterator[Row]:
     timeouts = ("--workers", "1", "--active", "120", "--inactive", "60", *core_flows("applications"))
     yield _core("cost/off", "core alone, without classification", "applications", *timeouts)
     yield _core("cost/on", "core alone, with it", "applications", *timeouts, "--engine", engine)
-    yield Row(
-        name="cost/alone", label="the engine alone", capture="applications", program="replay", arguments=()
-    )
+    for name, label, arguments in (
+        ("cost/alone", "the engine alone, packets where they lie in the file", ("{capture}",)),
+        ("cost/alone-dense", "the engine alone, packets one behind the other", ()),
+    ):
+        yield Row(name=name, label=label, capture="applications", program="replay", arguments=arguments)
     meter = [
         _meter("cost/meter-off", "spanflow meter, without", "applications", *TIMEOUTS, *WITHOUT_DPI),
         _meter("cost/meter-on", "spanflow meter, with it", "applications", *TIMEOUTS),
@@ -85,12 +90,13 @@ def _cost_rows(engine: str) -> Iterator[Row]:
 
 
 def _memory_rows(engine: str) -> Iterator[Row]:
-    for workers in ("1", "2"):
+    for workers in ("1", str(WORKERS)):
         for state in ("off", "on"):
             options = ("--engine", engine) if state == "on" else ()
             name = f"memory/tiny-{state}-{workers}"
             yield _core(name, f"core, {workers} workers, {state}", "tiny", "--workers", workers, *options)
-    for capture in ("unfinished", "answered", "applications"):
+    kinds = ("unfinished", "answered")
+    for capture in (*kinds, *(f"{kind}-few" for kind in kinds)):
         for state in ("off", "on"):
             more = ("--engine", engine, *UNBOUND) if state == "on" else ()
             yield _core(f"memory/{capture}-{state}", f"core, {capture}, {state}", capture, *ALIVE, *more)

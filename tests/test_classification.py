@@ -298,3 +298,18 @@ def test_a_protocols_file_adds_applications(tmp_path: Path) -> None:
     found: Any = open_classification(Dpi(protocols_file=str(path))).applications
     (own,) = [each for each in found.by_number.values() if each.user_defined]
     assert own.name == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (b"other", "the name 'other' has a meaning already; use another"),
+        (b"OTHER", "the name 'OTHER' has a meaning already; use another"),
+        (b"Gr\xf6\x1b", "'Gr\N{REPLACEMENT CHARACTER}\\x1b' is not UTF-8"),
+    ],
+)
+def test_names_that_a_protocols_file_must_not_have(tmp_path: Path, name: bytes, reason: str) -> None:
+    """They would be two series of one name for Prometheus, or no text at all."""
+    path = tmp_path / "protocols.txt"
+    path.write_bytes(b"tcp:9981@" + name + b"\n")
+    assert error_of(Dpi(protocols_file=str(path))) == f"dpi.protocols_file: {path}: {reason}"

@@ -16,7 +16,7 @@ from metrics.probe_statuses import BUSY, IDLE, IDLE_COLLECTOR, IDLE_EXPORT, IDLE
 from spanflow import logs
 from spanflow.exporting.counters import DropReason, Tally
 from spanflow.live_meter import WorkerProgress
-from spanflow.metering_counters import FlowCount, FrameCount
+from spanflow.metering_counters import ClassificationCounters, FlowCount, FrameCount
 from spanflow.supervision import LOSSES_EVERY_S, STALLED_AFTER_S, EventLog, WorkerWatch, status_line
 
 Line = dict[str, Any]
@@ -160,6 +160,31 @@ def test_losses_behind_the_ring(watched: Watched) -> None:
     assert handover["records"] == 3
     assert (collector["collector"], collector["reason"], collector["records"]) == ("noc", "queue_full", 4)
     assert removed["packets"] == 50
+
+
+@pytest.mark.parametrize(
+    ("counter", "begins", "remedy"),
+    [
+        ("refused_flows", "applications told by port alone, too many", "raise dpi.max_flows"),
+        ("refused_memory", "applications told by port alone, no memory", "raise dpi.memory"),
+        ("dropped_details", "names dropped", "raise dpi.memory"),
+    ],
+)
+def test_flows_that_found_no_room_to_be_classified(
+    watched: Watched, counter: str, begins: str, remedy: str
+) -> None:
+    """Summed up like losses: a flood has one line in LOSSES_EVERY_S."""
+
+    def refused(flows: int, seconds: float = 1.0) -> list[Line]:
+        found = ClassificationCounters(**{counter: flows})
+        return watched.note(seconds, metering=replace(IDLE_METERING, classification=found))
+
+    (line,) = refused(3)
+    assert line["message"].startswith(begins)
+    assert (line["level"], line["flows"], line["remedy"]) == ("warning", 3, remedy)
+    assert refused(10) == refused(40) == []
+    assert [line["flows"] for line in refused(40, LOSSES_EVERY_S)] == [37]
+    assert refused(40, LOSSES_EVERY_S) == []
 
 
 def test_collector_is_down_at_two_looks(watched: Watched) -> None:

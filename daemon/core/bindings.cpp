@@ -252,6 +252,7 @@ NB_MODULE(_core, m) {
   m.attr("END_DETAILS") = details;
   m.attr("CONTINUATION") = int{FlowRecord::flag_continuation};
   m.attr("FLOW_OCTETS") = FlowCache::kOctetsPerFlow;
+  m.attr("CLASSIFICATION_OCTETS") = sizeof(Classification);
 
   nb::class_<BatchView>(m, "Batch", nb::type_slots(batch_slots))
       .def("__len__", [](const BatchView& view) { return view.batch->size(); })

@@ -10,7 +10,7 @@
 
 namespace spanflow {
 
-thread_local bool EngineAtWork::at_work = false;
+constinit thread_local bool EngineAtWork::at_work = false;
 
 namespace {
 

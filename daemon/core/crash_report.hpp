@@ -15,8 +15,8 @@ class EngineAtWork {
   EngineAtWork(const EngineAtWork&) = delete;
   EngineAtWork& operator=(const EngineAtWork&) = delete;
 
-  // Storage that is there from the start of a thread: a signal handler reads it.
-  [[gnu::tls_model("initial-exec")]] static thread_local bool at_work;
+  // Storage that is there, and initialised, from the start of a thread: a signal handler reads it.
+  [[gnu::tls_model("initial-exec")]] static constinit thread_local bool at_work;
 };
 
 }  // namespace spanflow

@@ -71,6 +71,9 @@ void MeteringProcess::process(std::span<const Frame> frames) {
     accounted.packets += 1;
     accounted.octets += observation.packet.octets;
   }
+  if (waiting_count_ != 0) {
+    classify_waiting();
+  }
   // Once per batch: between two batches every sum holds.
   counters_.received.add(received);
   counters_.accounted_frames.add(accounted_frames);
@@ -236,7 +239,7 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
   direction.ttl_min = std::min(direction.ttl_min, packet.ttl);
   direction.ttl_max = std::max(direction.ttl_max, packet.ttl);
   if ((hot.state & FlowState::detecting) != 0) [[unlikely]] {
-    classify(flow, observation);
+    classify_later(flow, observation);
   }
 
   const auto closing =
@@ -254,11 +257,32 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
   }
 }
 
-void MeteringProcess::classify(std::uint32_t flow, const Observation& observation) {
-  auto& hot = cache_.hot(flow);
-  const std::size_t initiator = (hot.state & FlowState::initiator_is_high) != 0 ? 1 : 0;
-  if (detection_->inspect(flow, *observation.frame, observation.packet, hot, observation.direction != initiator)) {
-    hot.state &= static_cast<std::uint16_t>(~FlowState::detecting);
+// Not inline: it is not to lengthen the path of the packets of which the application is known.
+[[gnu::noinline]] void MeteringProcess::classify_later(std::uint32_t flow, const Observation& observation) {
+  if (!detection_->wants(*observation.frame, observation.packet)) {
+    return;
+  }
+  const auto& [low, high] = cache_.hot(flow).directions;
+  const auto seen_beginning = ((low.tcp_flags | high.tcp_flags) & TcpFlag::syn) != 0;
+  waiting_[waiting_count_++] = Waiting{.observation = &observation, .flow = flow, .seen_beginning = seen_beginning};
+  detection_->prefetch(flow);
+}
+
+[[gnu::noinline]] void MeteringProcess::classify_waiting() {
+  const auto waiting = std::span(waiting_).first(std::exchange(waiting_count_, 0));
+  for (const auto& [observation, flow, seen_beginning] : waiting) {
+    detection_->prefetch_inspection(flow, *observation->frame, observation->packet);
+  }
+  for (const auto& [observation, flow, seen_beginning] : waiting) {
+    auto& hot = cache_.hot(flow);
+    if ((hot.state & FlowState::detecting) == 0) {
+      continue;  // an earlier one of these packets has decided
+    }
+    const std::size_t initiator = (hot.state & FlowState::initiator_is_high) != 0 ? 1 : 0;
+    const Direction sender{.from_server = observation->direction != initiator, .seen_beginning = seen_beginning};
+    if (detection_->inspect(flow, *observation->frame, observation->packet, hot, sender)) {
+      hot.state &= static_cast<std::uint16_t>(~FlowState::detecting);
+    }
   }
 }
 

@@ -100,7 +100,8 @@ class MeteringProcess {
   void add_packet(std::uint32_t flow, const Observation& observation);
   void open_direction(std::uint32_t flow, const Observation& observation);
   void turn_back(std::uint32_t flow, const Observation& observation);
-  void classify(std::uint32_t flow, const Observation& observation);
+  void classify_later(std::uint32_t flow, const Observation& observation);
+  void classify_waiting();
 
   [[nodiscard]] bool needs_a_look(const HotFlow& flow, std::int64_t time_ns) const noexcept;
   void make_room(std::uint64_t hash);
@@ -129,6 +130,16 @@ class MeteringProcess {
   std::unique_ptr<Detection> detection_;  // null: classification is off
   std::uint32_t batches_since_publication_ = 0;
   std::array<Observation, kBatch> observations_;
+
+  // Packets of Flows under detection, in order: the engine looks at them when the whole batch is accounted, as it would
+  // push what was prefetched out of the processor's caches; earlier if a record leaves.
+  struct Waiting {
+    const Observation* observation;
+    std::uint32_t flow;
+    bool seen_beginning;
+  };
+  std::array<Waiting, kBatch> waiting_;
+  std::size_t waiting_count_ = 0;
 };
 
 }  // namespace spanflow

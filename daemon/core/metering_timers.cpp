@@ -10,8 +10,9 @@
 namespace spanflow {
 namespace {
 
-constexpr std::size_t kVisit = 64;  // Flows whose lines are fetched together when their slot is due
-constexpr int kMostExamined = 64;   // Flows that are looked at to find one to evict
+constexpr std::size_t kVisit = 64;    // Flows whose lines are fetched together when their slot is due
+constexpr std::uint32_t kAhead = 16;  // Flows, where they leave in the order of memory
+constexpr int kMostExamined = 64;     // Flows that are looked at to find one to evict
 
 // Live, a Flow whose latest packet lies so far ahead of the clock has been left there by a clock that was set back.
 constexpr std::int64_t kAheadNs = 1'000'000'000;
@@ -21,17 +22,20 @@ constexpr std::int64_t kAheadNs = 1'000'000'000;
 // ---- leaving ----
 
 void MeteringProcess::send(std::uint32_t flow, EndDetail detail) {
+  if (waiting_count_ != 0) {
+    classify_waiting();  // some of it may be about this Flow
+  }
   auto& hot = cache_.hot(flow);
+  if ((hot.state & FlowState::detecting) != 0 && detail != EndDetail::active) {
+    detection_->conclude(flow, hot);  // also when its last record has left: every Flow is counted
+    hot.state &= static_cast<std::uint16_t>(~FlowState::detecting);
+  }
   if ((hot.state & FlowState::empty) != 0) {
     return;
   }
   if (detection_ == nullptr) {
     writer_.write(hot, cache_.cold(flow), detail, nullptr);
     return;
-  }
-  if ((hot.state & FlowState::detecting) != 0 && detail != EndDetail::active) {
-    detection_->conclude(flow, hot);
-    hot.state &= static_cast<std::uint16_t>(~FlowState::detecting);
   }
   const auto classification = detection_->current(flow, hot);
   writer_.write(hot, cache_.cold(flow), detail, &classification);
@@ -81,6 +85,9 @@ void MeteringProcess::expire(std::int64_t clock_ns) {
     }
     for (const auto flow : flows) {
       cache_.prefetch_bucket(cache_.hash(cache_.hot(flow).key()));  // most of them will be erased
+      if (detection_ != nullptr) {
+        detection_->prefetch_details(flow);
+      }
     }
     for (const auto flow : flows) {
       auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
@@ -161,6 +168,10 @@ void MeteringProcess::evict(std::uint32_t flow) {
 
 void MeteringProcess::finish(std::int64_t clock_ns) {
   cache_.for_each([&](std::uint32_t flow) {
+    if (detection_ != nullptr && flow + 2 * kAhead < cache_.capacity()) {
+      detection_->prefetch(flow + 2 * kAhead);
+      detection_->prefetch_details(flow + kAhead);
+    }
     const auto deadline = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts);
     const auto ended = deadline.detail == EndDetail::fin || deadline.detail == EndDetail::rst;
     send(flow, ended || deadline.reached_at(clock_ns) ? deadline.detail : EndDetail::flush);
@@ -181,6 +192,9 @@ void MeteringProcess::hand_over() {
 
 void MeteringProcess::publish_counters() {
   batches_since_publication_ = 0;
+  if (detection_ != nullptr) {
+    detection_->measure();
+  }
   published_.publish(counters_);
 }
 

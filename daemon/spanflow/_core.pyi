@@ -9,6 +9,7 @@ DIRECTION_OCTETS: int
 CONTINUATION: int
 END_DETAILS: list[str]
 FLOW_OCTETS: float
+CLASSIFICATION_OCTETS: int
 EXPIRY_LAG_BOUNDS_MS: list[int]
 
 def record_layout() -> list[tuple[str, str, int]]: ...

@@ -12,10 +12,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from spanflow import _core
 from spanflow.applications import Applications
-from spanflow.config.application_rules import ApplicationRule
+from spanflow.config.application_rules import TAKEN_NAMES, ApplicationRule
 from spanflow.config.engine_values import AUTO
 from spanflow.config.schema import Dpi, Settings
 from spanflow.config.wording import shown
@@ -101,17 +102,31 @@ def _open(dpi: Dpi, path: str) -> Classification:
     """Raises RuntimeError when the engine is at fault, ConfigError when the protocols file is."""
     options = _options(dpi, path)
     try:
-        tables = _core.classification_tables(options)
+        tables = _tables(options)
     except RuntimeError as error:
         if not dpi.protocols_file:
             raise
         # Without the file it either fails as well, or has worked.
-        _core.classification_tables(_options(replace(dpi, protocols_file=""), path))
+        _tables(_options(replace(dpi, protocols_file=""), path))
         reason = shown(str(error), 300)
         if dpi.protocols_file not in reason:
             reason = f"{dpi.protocols_file}: {reason}"
         raise ConfigError(f"dpi.protocols_file: {reason}") from error
-    return Classification(options=options, applications=Applications.of_tables(tables))
+    applications = Applications.of_tables(tables)
+    for each in applications.by_number.values():
+        # The engine has none of these, and rules may not.
+        if each.user_defined and each.name.lower() in TAKEN_NAMES:
+            reason = f"the name '{each.name}' has a meaning already; use another"
+            raise ConfigError(f"dpi.protocols_file: {dpi.protocols_file}: {reason}")
+    return Classification(options=options, applications=applications)
+
+
+def _tables(options: _core.ClassificationOptions) -> dict[str, Any]:
+    """Raises RuntimeError, also for a name that is not UTF-8: a protocols file may hold anything."""
+    try:
+        return _core.classification_tables(options)
+    except UnicodeDecodeError as error:
+        raise RuntimeError(f"'{error.object.decode('utf-8', 'replace')}' is not UTF-8") from error
 
 
 def _options(dpi: Dpi, path: str) -> _core.ClassificationOptions:

@@ -267,7 +267,12 @@ FIELDS = (
         description="1 initiator: source opened the Flow; 2 reverse initiator: destination did.",
     ),
     # RFC 6759 section 4.1: the engine in the first octet, then the selector.
-    _both("applicationId", "application_id", "Engine 22 (nDPI), then its number; 0 unknown.", width=4),
+    _both(
+        "applicationId",
+        "application_id",
+        "Engine 22 (nDPI), then its number, 0 for unknown; without an engine all is 0.",
+        width=4,
+    ),
     # The details leave as they are; this comes from a table, and has a fixed length for that.
     _both(
         "applicationName",

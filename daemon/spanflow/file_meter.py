@@ -61,9 +61,9 @@ class FileMeter(Meter):
                 queue_octets=QUEUE_OCTETS,
             )
         except MemoryError:
-            raise cache_too_large(settings.cache) from None
+            raise cache_too_large(settings) from None
         except ValueError as error:
-            raise too_few_flows(settings.cache, error) from None
+            raise too_few_flows(settings, error) from None
         except RuntimeError as error:
             raise engine_refused(error) from error
         super().__init__(self._native)

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 REVERSE_PEN = 29305
@@ -111,6 +110,9 @@ def reverse_of(element: InformationElement) -> InformationElement:
 
 @cache
 def _registry() -> tuple[dict[str, InformationElement], dict[tuple[int, int], InformationElement]]:
+    # Late: it takes longer to load than this module, of which the settings need one number.
+    from importlib.resources import files
+
     elements = list(_read(files("ipfix").joinpath("iana.iespec").read_text("utf-8")))
     elements += _read(Path(__file__).with_name("information_elements_since_2014.iespec").read_text("utf-8"))
     elements += [reverse_of(element) for element in elements if element.number not in _NOT_REVERSIBLE]

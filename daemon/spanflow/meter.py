@@ -10,6 +10,7 @@ import numpy as np
 
 from spanflow import _core
 from spanflow.config.schema import Cache, Settings
+from spanflow.config.wording import shown
 from spanflow.errors import ConfigError, SpanflowError
 from spanflow.metering_counters import MeteringCounters
 from spanflow.record import RECORD, Batch
@@ -51,9 +52,15 @@ def _batch(native: _core.Batch) -> Batch:
     return Batch(records, np.frombuffer(native.details, dtype=np.uint8))
 
 
-def cache_flows(cache: Cache) -> int:
+def flow_octets(settings: Settings) -> float:
+    """What a Flow in the cache takes, in octets; what is found in its payload is apart (dpi.memory)."""
+    return _core.FLOW_OCTETS + (_core.CLASSIFICATION_OCTETS if settings.dpi.enabled else 0)
+
+
+def cache_flows(settings: Settings) -> int:
     """How many Flows the cache holds, all workers together."""
-    return cache.max_flows if cache.memory is None else int(cache.memory / _core.FLOW_OCTETS)
+    cache = settings.cache
+    return cache.max_flows if cache.memory is None else int(cache.memory / flow_octets(settings))
 
 
 def timeouts(cache: Cache) -> dict[str, int]:
@@ -75,12 +82,12 @@ def metering_options(
     """
     capture, cache = settings.capture, settings.cache
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if cache_flows(cache) * _core.FLOW_OCTETS > physical:
-        raise cache_too_large(cache)
+    if cache_flows(settings) * flow_octets(settings) > physical:
+        raise cache_too_large(settings)
     return _core.MeteringOptions(
         **timeouts(cache),
         reorder_window_ns=capture.reorder_window,
-        max_flows=cache_flows(cache),
+        max_flows=cache_flows(settings),
         max_fragments=capture.max_fragments,
         vlan_in_key="vlan" in cache.key,
         interface_in_key="interface" in cache.key,
@@ -90,20 +97,21 @@ def metering_options(
     )
 
 
-def cache_too_large(cache: Cache) -> ConfigError:
+def cache_too_large(settings: Settings) -> ConfigError:
     """The error for a cache that does not fit."""
-    needed = cache_flows(cache) * _core.FLOW_OCTETS / (1 << 30)
+    needed = cache_flows(settings) * flow_octets(settings) / (1 << 30)
     return ConfigError(
-        f"cache.max_flows: {cache_flows(cache):,} Flows take {needed:,.1f} GiB, more than this machine has;"
+        f"cache.max_flows: {cache_flows(settings):,} Flows take {needed:,.1f} GiB, more than this machine has;"
         " set fewer, or cache.memory"
     )
 
 
 def engine_refused(error: RuntimeError) -> ConfigError:
     """The error for an engine that a worker cannot open, though it could be opened before."""
-    return ConfigError(f"dpi: the classification engine cannot be used: {error}; set dpi.enabled=false")
+    reason = shown(str(error), 300)
+    return ConfigError(f"dpi: the classification engine cannot be used: {reason}; set dpi.enabled=false")
 
 
-def too_few_flows(cache: Cache, error: ValueError) -> ConfigError:
+def too_few_flows(settings: Settings, error: ValueError) -> ConfigError:
     """The error for a cache that is too small for its workers."""
-    return ConfigError(f"cache.max_flows: {cache_flows(cache):,}: {error}; set more")
+    return ConfigError(f"cache.max_flows: {cache_flows(settings):,}: {error}; set more")

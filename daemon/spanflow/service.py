@@ -287,7 +287,7 @@ class Service:
             interfaces=interfaces,
             collectors=collectors,
             metering=self._meter.counters(),
-            cache_capacity_flows=cache_flows(self._settings.cache),
+            cache_capacity_flows=cache_flows(self._settings),
             handover_octets=self._settings.capture.queue_size,
             stalled=[*self._stalled, *(["main"] if late else [])],
             unready=[

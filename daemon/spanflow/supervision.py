@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from spanflow.live_meter import WorkerProgress
 from spanflow.logs import UNLIMITED
+from spanflow.metering_counters import ClassificationCounters
 from spanflow.status import InterfaceStatus, ProbeStatus
 
 log = logging.getLogger(__name__)
@@ -130,6 +131,7 @@ def _note_losses(now: ProbeStatus, before: ProbeStatus) -> bool:
             "records dropped at the hand-over, the queue was full",
             extra={"records": records, "remedy": "raise capture.queue_size", **UNLIMITED},
         )
+    lost = _note_unclassified(now.metering.classification, before.metering.classification) or lost
     known = {each.name: each.counters for each in before.collectors}
     for collector in now.collectors:
         earlier = known.get(collector.name)
@@ -152,6 +154,32 @@ def _note_losses(now: ProbeStatus, before: ProbeStatus) -> bool:
             "records dropped for collectors that a reload removed", extra={"packets": packets, **UNLIMITED}
         )
     return lost
+
+
+def _note_unclassified(now: ClassificationCounters, before: ClassificationCounters) -> bool:
+    """Log which Flows were not inspected, or lost their names, for want of room; whether there are any."""
+    noted = False
+    for event, flows, remedy in (
+        (
+            "applications told by port alone, too many flows under detection",
+            now.refused_flows - before.refused_flows,
+            "raise dpi.max_flows",
+        ),
+        (
+            "applications told by port alone, no memory for more flows under detection",
+            now.refused_memory - before.refused_memory,
+            "raise dpi.memory",
+        ),
+        (
+            "names dropped, no memory to keep them",
+            now.dropped_details - before.dropped_details,
+            "raise dpi.memory",
+        ),
+    ):
+        if flows:
+            noted = True
+            log.warning(event, extra={"flows": flows, "remedy": remedy, **UNLIMITED})
+    return noted
 
 
 def status_line(now: ProbeStatus, before: ProbeStatus | None, seconds: float) -> str:

@@ -72,7 +72,7 @@ def application_traffic() -> Capture:
 
 
 def _of_one_version(capture: Capture, client: str, server: str, peer: str, *, at_ms: int) -> None:
-    """peer: who shares files. nDPI remembers its address and port: other Flows there would be taken for that."""
+    """peer: who shares files. nDPI remembers address and port: other Flows there would be taken for that."""
     at = count(at_ms, 1000)
     ports = count(50_000)
 

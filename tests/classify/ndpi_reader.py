@@ -12,10 +12,8 @@ from pathlib import Path
 
 End = tuple[str, int]
 
-PROTOCOLS = {
-    **{"ICMP": 1, "IGMP": 2, "IPIP": 4, "TCP": 6, "EGP": 8, "UDP": 17, "IPV6": 41, "GRE": 47, "ESP": 50},
-    **{"AH": 51, "ICMPV6": 58, "OSPF": 89, "PIM": 103, "VRRP": 112, "PGM": 113, "SCTP": 132},
-}
+PROTOCOLS = {"ICMP": 1, "IGMP": 2, "IPIP": 4, "TCP": 6, "EGP": 8, "UDP": 17, "IPV6": 41, "GRE": 47, "ESP": 50}
+PROTOCOLS |= {"AH": 51, "ICMPV6": 58, "OSPF": 89, "PIM": 103, "VRRP": 112, "PGM": 113, "SCTP": 132}
 """IP protocols that it prints by a name of its own; others are numbers."""
 
 _FLOW = re.compile(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What detection may hold at once: Flows and memory stay within what was configured, and every Flow is counted.
+"""What detection may hold at once: Flows and memory stay within the bounds, and every Flow is counted.
 
 The Flows here send one packet that says nothing, so that the engine waits for more: whoever floods a probe
 does that.
@@ -39,8 +39,32 @@ def write_unknown_flows(path: Path, flows: int, *, gap_ns: int = 1000, packets: 
     header = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 101)
     packet = np.dtype(
         {
-            "names": ["sec", "ns", "cap", "wire", "head", "source", "destination", "from", "to", "udp", "data"],
-            "formats": ["<u4", "<u4", "<u4", "<u4", ("u1", 12), ">u4", ">u4", ">u2", ">u2", ">u4", ("u1", 32)],
+            "names": [
+                "sec",
+                "ns",
+                "cap",
+                "wire",
+                "head",
+                "source",
+                "destination",
+                "from",
+                "to",
+                "udp",
+                "data",
+            ],
+            "formats": [
+                "<u4",
+                "<u4",
+                "<u4",
+                "<u4",
+                ("u1", 12),
+                ">u4",
+                ">u4",
+                ">u2",
+                ">u2",
+                ">u4",
+                ("u1", 32),
+            ],
             "offsets": [0, 4, 8, 12, 16, 28, 32, 36, 38, 40, 44],
             "itemsize": 16 + OCTETS,
         }
@@ -144,7 +168,9 @@ def test_places_are_used_again(tmp_path: Path) -> None:
     write_unknown_flows(path, 100_000, gap_ns=1_000_000)
     watched = watch(path, {"max_flows": 12_000}, inactive_timeout=5 * SECOND, reorder_window=0)
     assert watched.most_flows < 12_000
-    assert watched.counters.classification == ClassificationCounters(inspected_packets=100_000, given_up=100_000)
+    assert watched.counters.classification == ClassificationCounters(
+        inspected_packets=100_000, given_up=100_000
+    )
 
 
 def test_the_budget_frees_what_detection_holds(tmp_path: Path) -> None:
@@ -152,7 +178,9 @@ def test_the_budget_frees_what_detection_holds(tmp_path: Path) -> None:
     path = tmp_path / "flood.pcap"
     write_unknown_flows(path, 20_000, packets=3)
     watched = watch(path, {"udp_packets": 2, "max_flows": 20_000})
-    assert watched.counters.classification == ClassificationCounters(inspected_packets=40_000, given_up=20_000)
+    assert watched.counters.classification == ClassificationCounters(
+        inspected_packets=40_000, given_up=20_000
+    )
     assert len(watched.records) == 20_000
 
 

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from craft.capture import SECOND, Capture
 from craft.network import ipv4
 from craft.transport import udp
@@ -24,7 +25,9 @@ def test_a_crash_in_the_engine_says_so_and_ends_the_process(tmp_path: Path, work
     capture.add(SECOND, ipv4("192.0.2.1", "192.0.2.2", udp(1000, 2000, b"X")))
     path = tmp_path / "crash.pcap"
     path.write_bytes(capture.pcap(link_type=RAW_IP))
-    done = spanflow("meter", path, "--set", f"dpi.engine={FAKE_ENGINE}", "--set", f"capture.workers={workers}")
+    done = spanflow(
+        "meter", path, "--set", f"dpi.engine={FAKE_ENGINE}", "--set", f"capture.workers={workers}"
+    )
     assert done.returncode == -signal.SIGSEGV
     thread = "spanflow-meter" if workers == 1 else "spanflow-w"
     (line,) = [line for line in done.stderr.splitlines() if "crashed" in line]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names out of packets are whatever somebody sent: they arrive as short, valid text without control characters."""
+"""Names out of packets are whatever somebody sent: they arrive as short, valid text without controls."""
 
 from __future__ import annotations
 
@@ -75,7 +75,6 @@ def the_flow(capture: Capture, folder: Path) -> Classified:
 def test_hostile_names(
     make: Callable[[bytes], Capture], application: str, name: bytes, tmp_path: Path
 ) -> None:
-    """texts() has already decoded them strictly enough: no replacement is of its making."""
     capture = make(name)
     flow = the_flow(capture, tmp_path)
     assert flow.application == application

@@ -40,8 +40,8 @@ OTHER_FLOWS: Explained = {
     ("zeek-ping6-in-ipv4.pcap", NOT_SEEN): 1,
 }
 OTHER_NAMES: Explained = {
-    # nDPI keeps the name of a DHCP client, an SSH banner or an SMTP greeting in the same place; none is the name of
-    # a server that a client asked for.
+    # nDPI keeps the name of a DHCP client, an SSH banner or an SMTP greeting in the same place; none is the
+    # name of a server that a client asked for.
     ("iphone.pcap", SERVER_NAME): 1,
     ("dhcp-mud.pcap", SERVER_NAME): 1,
     ("wa_voice.pcap", SERVER_NAME): 1,
@@ -55,7 +55,7 @@ OTHER_RISKS: Explained = {
 WITHOUT_PAYLOAD: Explained = {
     # At our defaults a Flow without payload costs no state of the engine: guessed by its port, without risks.
     ("tcp_scan.pcapng", RISKS): 1,
-    # Nor do empty packets count: the engine has one less to look at, and the same application only by the port.
+    # Empty packets are not inspected: the engine has one less to look at, and finds the same by the port.
     ("zeek-psql-login-no-role.pcap", CONFIDENCE): 1,
 }
 AT_EQUAL_BUDGETS = {**OTHER_FLOWS, **OTHER_NAMES, **OTHER_RISKS}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from classify.classified import Classified, classified, classify, run
-from classify.crafted import MILLISECOND, dns, http, tls
+from classify.crafted import MILLISECOND, NAME, dns, http, tls
 from craft import payloads
 from craft.capture import Capture
 from craft.connection import frame
@@ -147,3 +147,17 @@ def test_no_cut_invents_a_name(
     assert not {snap_length: wrong for snap_length, wrong in invented.items() if wrong}
     assert len(flows) > longest / 3
     assert max(flows, key=lambda flow: flow.ends[0][1]).details == known.details
+
+
+@pytest.mark.parametrize("pair", [FOUR_TLS, SIX_TLS], ids=["IPv4", "IPv6"])
+def test_a_length_of_0_in_the_header(pair: Pair, tmp_path: Path) -> None:
+    """What segmentation offload leaves there: the packet is as long as the frame, and the hello is whole."""
+    at = 14 + (4 if ":" in pair.client else 2)
+    frames = [
+        each._replace(octets=each.octets[:at] + bytes(2) + each.octets[at + 2 :])
+        if len(each.octets) > 100  # not one that is padded
+        else each
+        for each in tls(Capture(), pair).frames
+    ]
+    flow = of_one_flow(classify(Capture(frames), tmp_path))
+    assert (flow.application, flow.detail(Detail.SERVER_NAME)) == ("TLS", NAME)

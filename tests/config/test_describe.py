@@ -158,6 +158,8 @@ REFUSED = [
     {"dpi": {"rules": [{"port": 443}]}},
     {"dpi": {"rules": [{"name": "x", "ports": [443]}]}},
     {"dpi": {"rules": [{"name": "x" * 25, "port": 443}]}},
+    {"dpi": {"rules": [{"name": "x ", "port": 443}]}},
+    {"export": {"enterprise_number": 29305}},
     {"dpi": {"rules": [{"name": "x", "port": [{}]}]}},
     {"dpi": {"engine": "4.2", "tcp_packets": 256}},
     {"metrics": {"top_applications": 0}},

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanflow.config.bpf import CaptureFilter
+from spanflow.config.exporting_settings import EnterpriseNumber
 from spanflow.config.network_values import InterfaceName, ListenAddress
 from spanflow.config.quantities import Duration, Integer, Size
 from spanflow.config.values import Boolean, Choice, InvalidValueError, Kind, OrNone, SetOf, Text
@@ -18,6 +19,7 @@ DURATION = Duration(minimum=1, maximum=10**18, zero="off")
 SIZE = Size(minimum=1, maximum=1 << 50)
 MESSAGE = Size(minimum=512, maximum=65_507, zero="from the path MTU", zero_word="auto", bare=True)
 COUNT = Integer(minimum=1, maximum=10**9)
+PEN = EnterpriseNumber(minimum=1, maximum=(1 << 32) - 1)
 WORDS = SetOf(Choice(("vlan", "interface")))
 
 ACCEPTED: list[tuple[Kind[Any], str, Any]] = [
@@ -44,6 +46,7 @@ ACCEPTED: list[tuple[Kind[Any], str, Any]] = [
     (MESSAGE, "0", 0),
     (COUNT, "1_000_000", 1_000_000),
     (COUNT, "7", 7),
+    (PEN, "29304", 29304),
     (Boolean(), "true", True),
     (Boolean(), "FALSE", False),
     (WORDS, "", ()),
@@ -90,6 +93,7 @@ REFUSED: list[tuple[Kind[Any], str, str]] = [
     (COUNT, "0x10", "'0x10' is not a whole number; use 1 to 1000000000"),
     (COUNT, "1__0", "'1__0' is not a whole number; use 1 to 1000000000"),
     (COUNT, "-0", "'-0' is negative; use 1 to 1000000000"),
+    (PEN, "29305", "29305 is that of reverse elements (RFC 5103); use your organisation's"),
     (Boolean(), "1", "'1' is not a boolean; write true or false"),
     (WORDS, "vlan,vlan", "'vlan' is there twice; remove one"),
     (WORDS, "vlna", "unknown value 'vlna'; did you mean vlan?"),

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// For sanitizer builds: meters each file with 1, 2 and 4 workers, then every prefix of every frame, then every
-// truncation (`--truncate`) and seeded mutations (`--mutate N`) of the file. Fails when a sum does not add up or the
-// worker counts disagree. With an engine all of it is classified, and its frames are cut to every snap length and
-// mutated one by one too. A faulty library of the engine shows where a packet ends: no octet behind it can be read.
-//   spanflow-replay [--truncate] [--mutate N] [--engine SHIM] FILE...
+// For sanitizer builds: meters each file with 1, 2 and 4 workers, with an engine also classified; then every prefix of
+// every frame, every truncation (`--truncate`) and seeded mutations (`--mutate N`) of the file. Fails when a sum does
+// not add up or the worker counts disagree.
+//   spanflow-replay [--engine SHIM] [--truncate] [--mutate N] FILE...
+// Or gives a classifying worker the frames of each file: whole, cut to many snap lengths, and mutated. Behind a packet
+// nothing can be read, so that a library which would do so is found out although no sanitizer instruments it.
+//   spanflow-replay --engine SHIM --pieces [--mutate N] FILE...
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -37,6 +39,7 @@ using Row =
 
 struct Wanted {
   bool truncate = false;
+  bool pieces = false;
   int mutations = 0;
   std::string engine;  // empty: without classification
 };
@@ -117,39 +120,37 @@ void decode_every_prefix(const std::string& path) {
   });
 }
 
-// Whole, then as every snap length up to 256 would have cut it and every seventh beyond, then with octets changed
-// behind the Ethernet header; each time all Flows leave.
-void classify_pieces(const std::string& path, const Wanted& wanted) {
-  constexpr std::uint32_t kEverySnapLength = 256;
-  constexpr std::uint32_t kLongestSnapLength = 1600;
-  test::EngineReplay replay(wanted.engine);
-  std::uint32_t longest = 0;
+// Whole; then as many snap lengths would have cut it, headers at every octet; then with octets changed behind the
+// Ethernet header. After each of these all Flows leave.
+void classify_pieces(const std::string& path, int mutations, test::EngineReplay& engine) {
+  constexpr std::uint32_t kEthernet = 14;
   const auto finish = [&] {
-    if (const auto fault = replay.finish(); !fault.empty()) {
+    if (const auto fault = engine.finish(); !fault.empty()) {
       fail(path, fault);
     }
   };
+  std::uint32_t longest = 0;
   for_each_frame(path, [&](const Frame& frame) {
     longest = std::max(longest, frame.captured_octets);
-    replay.put(frame, frame.captured_octets);
+    engine.put(frame, frame.captured_octets);
   });
   finish();
-  for (std::uint32_t snap_length = 14; snap_length < std::min(longest, kLongestSnapLength);
-       snap_length += snap_length < kEverySnapLength ? 1 : 7) {
-    for_each_frame(path, [&](const Frame& frame) { replay.put(frame, std::min(frame.captured_octets, snap_length)); });
+  const auto step = [](std::uint32_t snap_length) { return snap_length < 128 ? 1U : snap_length < 400 ? 8U : 64U; };
+  for (auto snap_length = kEthernet; snap_length < std::min(longest, 1600U); snap_length += step(snap_length)) {
+    for_each_frame(path, [&](const Frame& frame) { engine.put(frame, std::min(frame.captured_octets, snap_length)); });
     finish();
   }
   std::mt19937 random(20'26);
   std::vector<std::byte> octets;
-  for (int round = 0; round < wanted.mutations; ++round) {
+  for (int round = 0; round < mutations; ++round) {
     for_each_frame(path, [&](const Frame& frame) {
       octets.assign(frame.data, frame.data + frame.captured_octets);
-      for (auto changes = random() % 6; changes > 0 && octets.size() > 14; --changes) {
-        octets[14 + random() % (octets.size() - 14)] = static_cast<std::byte>(random());
+      for (auto changes = random() % 6; changes > 0 && octets.size() > kEthernet; --changes) {
+        octets[kEthernet + random() % (octets.size() - kEthernet)] = static_cast<std::byte>(random());
       }
       auto mutated = frame;
       mutated.data = octets.data();
-      replay.put(mutated, mutated.captured_octets);
+      engine.put(mutated, mutated.captured_octets);
     });
     finish();
   }
@@ -182,19 +183,12 @@ void mutate(const std::string& path, const Bytes& original, const Wanted& wanted
 
 void replay(const std::string& path, const Wanted& wanted) {
   meter_with_all_worker_counts(path, wanted.engine);
-  if (wanted.engine.empty()) {
-    decode_every_prefix(path);
-  } else {
-    classify_pieces(path, wanted);
-  }
+  decode_every_prefix(path);
   const auto octets = read_file(path);
   for (std::size_t size = 0; wanted.truncate && size < octets.size(); ++size) {
     meter_octets(path, octets, size, wanted.engine);
   }
-  // With an engine the frames have been mutated; to open one for each file takes longer than all else.
-  if (wanted.engine.empty()) {
-    mutate(path, octets, wanted);
-  }
+  mutate(path, octets, wanted);
 }
 
 }  // namespace
@@ -207,6 +201,8 @@ int main(int count, char** arguments) {
     const auto value = [&]() -> std::string { return index + 1 < count ? arguments[++index] : ""; };
     if (argument == "--truncate") {
       wanted.truncate = true;
+    } else if (argument == "--pieces") {
+      wanted.pieces = true;
     } else if (argument == "--mutate") {
       wanted.mutations = std::atoi(value().c_str());
     } else if (argument == "--engine") {
@@ -215,8 +211,16 @@ int main(int count, char** arguments) {
       paths.push_back(argument);
     }
   }
-  for (const auto& path : paths) {
-    replay(path, wanted);
+  if (wanted.pieces) {
+    // Opening an engine takes longer than most files: one for all.
+    test::EngineReplay engine(wanted.engine);
+    for (const auto& path : paths) {
+      classify_pieces(path, wanted.mutations, engine);
+    }
+  } else {
+    for (const auto& path : paths) {
+      replay(path, wanted);
+    }
   }
   std::printf("%zu files replayed\n", paths.size());
   return 0;

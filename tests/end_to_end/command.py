@@ -8,10 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from exporting.running_collector import TIMEOUT_S, collector_running, free_port
 
@@ -40,38 +41,41 @@ def shown(summary: str) -> dict[str, str]:
 
 
 class JsonCollector:
-    """A running `spanflow collect --json`."""
+    """A running `spanflow collect --json`. output: a file that it writes to; a full pipe would hold it up."""
 
-    def __init__(self, child: subprocess.Popen[str], url: str) -> None:
+    def __init__(self, child: subprocess.Popen[str], output: IO[str], url: str) -> None:
         self._child = child
+        self._output = output
         self.url = url
         self.summary = ""
 
     def records(self) -> list[dict[str, Any]]:
         """Ends it; all Data Records that it got, those of options left out."""
         self._child.send_signal(signal.SIGINT)
-        output, self.summary = self._child.communicate(timeout=TIMEOUT_S)
-        records = [json.loads(line) for line in output.splitlines()]
+        _, self.summary = self._child.communicate(timeout=TIMEOUT_S)
+        self._output.seek(0)
+        records = [json.loads(line) for line in self._output]
         return [record for record in records if "_scope" not in record]
 
 
 @contextmanager
 def json_collector(listen: str = "127.0.0.1:0") -> Iterator[JsonCollector]:
     """Listens when it is entered."""
-    child = subprocess.Popen(
-        [*SPANFLOW, "collect", "--json", "--listen", listen],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        assert child.stderr is not None
-        address = child.stderr.readline().split()[2]
-        yield JsonCollector(child, f"ipfix+udp://{address}")
-    finally:
-        child.kill()
-        child.communicate()
+    with tempfile.TemporaryFile("w+") as output:
+        child = subprocess.Popen(
+            [*SPANFLOW, "collect", "--json", "--listen", listen],
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        try:
+            assert child.stderr is not None
+            address = child.stderr.readline().split()[2]
+            yield JsonCollector(child, output, f"ipfix+udp://{address}")
+        finally:
+            child.kill()
+            child.communicate()
 
 
 def through_nfdump(folder: Path, *arguments: str | Path, options: str = "") -> list[dict[str, str]]:

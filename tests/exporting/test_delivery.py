@@ -334,11 +334,45 @@ def test_tables_again_for_a_collector_that_comes_back() -> None:
     setup = Setup(Wire(), profile=RICH, applications=APPLICATIONS)
     setup.delivery.announce()
     missed = len(setup.wire.messages)
+    setup.clock.advance(1)
     setup.wire.refusals += 1
     setup.delivery.deliver(batch_of(*CLASSIFIED_IPV4))
     reader = Reader().read_all(setup.wire.messages[missed:])
     assert len(reader.options()) == 1 + TABLES
     assert reader.flows()[0]["flowId"] == CLASSIFIED_IPV4[0].flow_id
+
+
+def test_who_refuses_everything_gets_tables_once_a_second() -> None:
+    setup = Setup(Wire(), profile=RICH, applications=APPLICATIONS)
+    setup.delivery.announce()
+    missed = len(setup.wire.messages)
+    for _ in range(20):
+        setup.clock.advance(0.25)
+        setup.wire.refusals += 1
+        setup.delivery.deliver(batch_of(*CLASSIFIED_IPV4))
+    reader = Reader().read_all(setup.wire.messages[missed:])
+    assert len(reader.options()) == 20 + 5 * TABLES
+    setup.wire.refusals += 1
+    setup.delivery.deliver(batch_of(*CLASSIFIED_IPV4))
+    assert setup.delivery.next_refresh_ns == setup.clock.now_ns + SECOND_NS
+
+
+def test_tables_never_come_to_a_new_collector_before_templates() -> None:
+    """They are due between two batches, while nobody knows whether the collector has come back."""
+    setup = Setup(Wire(), profile=RICH, applications=APPLICATIONS)
+    setup.delivery.announce()
+    setup.wire.refusals += 1
+    setup.delivery.deliver(batch_of(*CLASSIFIED_IPV4))
+    setup.wire.refusals += 1
+    setup.delivery.notice_refusals()
+    missed = len(setup.wire.messages)
+    setup.clock.advance(1)
+    setup.delivery.announce()
+    setup.delivery.deliver(batch_of(*CLASSIFIED_IPV4))
+    reader = Reader().read_all(setup.wire.messages[missed:])
+    assert reader.template_messages == [0]
+    assert len(reader.options()) == TABLES
+    assert reader.flows()
 
 
 class Counting:

@@ -24,7 +24,9 @@ SECOND = 1_000_000_000
 DURATIONS = ("active_timeout", "inactive_timeout", "tcp_linger", "tcp_fin_timeout", "reorder_window")
 FLAG_NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE", "0x200", "0x400", "0x800")
 DETAILS = {numbers: detail for detail, numbers in END_REASONS.items()}
-UNDESCRIBED = ("flow_id", "worker", "statistics")
+UNCLASSIFIED = {"dns_response_code": 255}
+"""What is not 0 where applications are not looked for: no answer was seen."""
+_DESCRIBED_AS_END = ("flow_end_reason", "end_detail", "flags")
 FLOW_MEMBERS = (
     "ip_version",
     "source_address",
@@ -66,7 +68,7 @@ def read_settings(described: Mapping[str, Any]) -> dict[str, Any]:
 def describe_record(record: Record) -> dict[str, Any]:
     """A record of the oracle, or one of dtype RECORD."""
     members: dict[str, Any] = {
-        name: _plain(record[name]) for name in RECORD.names or () if name not in UNDESCRIBED
+        name: _plain(record[name]) for name in RECORD.names or () if name in FLOW_MEMBERS + _DESCRIBED_AS_END
     }
     for end in ("source_address", "destination_address"):
         members[end] = _address_text(bytes(record[end]), int(record["ip_version"]))
@@ -81,7 +83,7 @@ def describe_record(record: Record) -> dict[str, Any]:
 def read_record(described: Record) -> dict[str, Any]:
     """The record that `describe_record` described, without flow_id and statistics."""
     flow_end_reason, end_detail = END_REASONS[described["end"]]
-    record: dict[str, Any] = dict.fromkeys(RECORD.names or (), 0)
+    record: dict[str, Any] = dict.fromkeys(RECORD.names or (), 0) | UNCLASSIFIED
     record |= {name: described[name] for name in described.keys() & record.keys()}
     record |= {
         "source_address": _packed(described["source_address"]),

@@ -36,7 +36,7 @@ def as_native(records: list[dict[str, Any]]) -> np.ndarray:
 def _fill(target: Any, members: dict[str, Any], dtype: np.dtype) -> None:
     for name in dtype.names or ():
         if name not in ("forward", "reverse"):
-            value = members[name]
+            value = members.get(name, 0)  # the oracle looks for no applications
             target[name] = np.frombuffer(value, "u1") if isinstance(value, bytes) else value
 
 
@@ -72,7 +72,8 @@ def test_a_wrong_member_is_found(result: oracle.Result, member: str) -> None:
     native = as_native(result.records)
     with np.errstate(over="ignore"):
         native[member][0] = native[member][0] * 2 + 3
-    assert bool(compare(native, result)) == (member not in ("flow_id", "worker"))
+    compared = result.records[0].keys() - {"flow_id", "worker"}
+    assert bool(compare(native, result)) == (member in compared)
 
 
 @pytest.mark.parametrize("half", ["forward", "reverse"])

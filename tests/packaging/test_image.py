@@ -142,6 +142,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         names = set(archive.namelist())
     assert tops == {"spanflow", f"{'-'.join(wheel.name.split('-')[:2])}.dist-info"}
     assert "spanflow/information_elements_since_2014.iespec" in names
+    assert "spanflow/spanflow.iespec" in names
     assert any(re.fullmatch(r"spanflow/_core\..*\.so", name) for name in names)
     # The build stage has the headers of nDPI.
     assert "spanflow/spanflow-ndpi-4.2.so" in names

@@ -11,7 +11,7 @@ std::uint32_t DetailStore::cells_in(std::size_t octets) noexcept {
 
 std::uint32_t DetailStore::put(std::span<const std::byte> octets) noexcept {
   constexpr auto kContent = sizeof(Cell::content);
-  const auto needed = (octets.size() + kContent - 1) / kContent;
+  const auto needed = needed_for(octets.size());
   if (needed == 0 || needed > capacity_ - in_use_) {
     return kNone;
   }

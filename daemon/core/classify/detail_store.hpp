@@ -26,7 +26,13 @@ class DetailStore {
   void erase(std::uint32_t first) noexcept;
   void clear() noexcept;
 
+  void prefetch(std::uint32_t first) const noexcept { __builtin_prefetch(&cells_[first]); }
+  // Where the next octets will go.
+  void prefetch_free() const noexcept { __builtin_prefetch(&cells_[free_ != kNone ? free_ : fresh_], 1); }
+
   [[nodiscard]] std::size_t octets_in_use() const noexcept { return std::size_t{in_use_} * sizeof(Cell); }
+  // What put() takes for so many octets.
+  [[nodiscard]] static std::size_t octets_for(std::size_t octets) noexcept { return needed_for(octets) * sizeof(Cell); }
 
  private:
   struct alignas(64) Cell {
@@ -37,6 +43,9 @@ class DetailStore {
   static_assert(sizeof(Cell) == 64);
 
   static std::uint32_t cells_in(std::size_t octets) noexcept;
+  static constexpr std::size_t needed_for(std::size_t octets) noexcept {
+    return (octets + sizeof(Cell::content) - 1) / sizeof(Cell::content);
+  }
 
   std::uint32_t capacity_;
   Region<Cell> cells_;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "classify/detail_text.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 namespace spanflow {
 namespace {
@@ -37,17 +39,39 @@ bool is_control(std::uint32_t character) noexcept {
   return character < 0x20 || (character >= 0x7f && character < 0xa0);
 }
 
+// What stands for the first character of a text, which it is shortened by.
+std::string_view take_clean(std::string_view& text) noexcept {
+  std::uint32_t character = 0;
+  const auto octets = octets_of_character(text, character);
+  const auto fit = octets != 0 && !is_control(character);
+  const auto piece = fit ? text.substr(0, octets) : kReplacement;
+  text.remove_prefix(octets == 0 ? 1 : octets);
+  return piece;
+}
+
 }  // namespace
+
+std::string clean_text(std::string_view text) {
+  std::string clean;
+  while (!text.empty()) {
+    clean += take_clean(text);
+  }
+  return clean;
+}
 
 void append_detail(std::vector<std::byte>& target, std::string_view text) {
   const auto length_at = target.size();
+  const auto is_plain = [](char each) { return each >= 0x20 && each < 0x7f; };
+  if (text.size() <= kLongestDetail && std::ranges::all_of(text, is_plain)) [[likely]] {
+    target.resize(length_at + 1 + text.size());
+    target[length_at] = static_cast<std::byte>(text.size());
+    std::memcpy(target.data() + length_at + 1, text.data(), text.size());
+    return;
+  }
   target.push_back(std::byte{0});
   std::size_t length = 0;
   while (!text.empty() && text.front() != '\0') {
-    std::uint32_t character = 0;
-    const auto octets = octets_of_character(text, character);
-    const auto fit = octets != 0 && !is_control(character);
-    const auto piece = fit ? text.substr(0, octets) : kReplacement;
+    const auto piece = take_clean(text);
     if (length + piece.size() > kLongestDetail) {
       break;
     }
@@ -55,7 +79,6 @@ void append_detail(std::vector<std::byte>& target, std::string_view text) {
       target.push_back(static_cast<std::byte>(each));
     }
     length += piece.size();
-    text.remove_prefix(octets == 0 ? 1 : octets);
   }
   target[length_at] = static_cast<std::byte>(length);
 }

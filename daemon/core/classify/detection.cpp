@@ -13,25 +13,21 @@ namespace {
 
 constexpr std::uint64_t kLongestPacket = 0xffff;  // engines take lengths of 16 bits
 constexpr std::uint64_t kIpv6HeaderOctets = 40;
-constexpr std::size_t kStateAlignment = 64;
+constexpr std::size_t kLine = 64;       // octets that memory comes in
+constexpr std::size_t kLinesAhead = 8;  // of a packet that is about to be inspected
 
-constexpr std::size_t rounded(std::size_t octets) noexcept {
-  return (octets + kStateAlignment - 1) / kStateAlignment * kStateAlignment;
-}
+constexpr std::size_t rounded(std::size_t octets) noexcept { return (octets + kLine - 1) / kLine * kLine; }
 
 void write_be16(std::uint8_t* target, std::uint64_t value) noexcept {
   target[0] = static_cast<std::uint8_t>(value >> 8);
   target[1] = static_cast<std::uint8_t>(value);
 }
 
-// Does the packet carry anything above its transport header, as far as it was captured?
-bool has_payload(const Packet& packet, std::span<const std::uint8_t> octets) noexcept {
-  const auto transport = octets.subspan(std::min<std::size_t>(packet.transport_offset, octets.size()));
-  switch (packet.protocol) {
-    case Protocol::tcp: return transport.size() > 12 && transport.size() > std::size_t{transport[12]} / 16 * 4;
-    case Protocol::udp: return transport.size() > 8;
-    default: return true;  // what lies there is for the engine to say
-  }
+// The packet from its IP header on, as far as it was captured.
+std::span<const std::uint8_t> octets_of(const Frame& frame, const Packet& packet) noexcept {
+  const auto captured = std::uint64_t{frame.captured_octets} - packet.network_offset;
+  return {reinterpret_cast<const std::uint8_t*>(frame.data) + packet.network_offset,
+          std::min({captured, packet.octets, kLongestPacket})};
 }
 
 spanflow_ends ends_of(const HotFlow& hot) noexcept {
@@ -104,32 +100,26 @@ void Detection::open(std::uint32_t flow, std::uint8_t protocol) noexcept {
 // ---- inspection ----
 
 bool Detection::inspect(std::uint32_t number, const Frame& frame, const Packet& packet, const HotFlow& hot,
-                        bool from_server) {
-  if (packet.later_fragment) {
-    return false;  // a piece of somebody's payload, without its beginning
-  }
-  const auto octets = octets_of(frame, packet);
-  if (!options_.empty_packets && !has_payload(packet, octets)) {
-    return false;
-  }
+                        Direction direction) {
+  const auto octets = true_octets(frame, packet);
   auto& flow = flows_[number];
-  if (flow.stage == DetectionStage::waiting && !take_state(flow)) {
-    guess(flow, hot);
-    return true;
-  }
-  if (memory_in_use() > options_.memory_octets) [[unlikely]] {
+  if (flow.stage == DetectionStage::waiting) {
+    if (!take_state(flow)) {
+      guess(flow, hot);
+      return true;
+    }
+  } else if (memory_in_use() > options_.memory_octets) [[unlikely]] {
     counters_.refused_memory += 1;
     decide(flow, engine_.give_up(state(flow.place)), hot);
     return true;
   }
-  const auto seen = static_cast<unsigned>(hot.directions[0].tcp_flags | hot.directions[1].tcp_flags);
   const auto verdict = engine_.inspect(
       state(flow.place),
       spanflow_packet{.network = octets.data(),
                       .octets = static_cast<std::uint32_t>(octets.size()),
                       .time_ms = static_cast<std::uint64_t>(std::max(frame.time_ns, std::int64_t{0})) / 1'000'000,
-                      .from_server = from_server ? std::uint8_t{1} : std::uint8_t{0},
-                      .seen_beginning = (seen & TcpFlag::syn) != 0 ? std::uint8_t{1} : std::uint8_t{0}});
+                      .from_server = static_cast<std::uint8_t>(direction.from_server),
+                      .seen_beginning = static_cast<std::uint8_t>(direction.seen_beginning)});
   counters_.inspected_packets += 1;
   flow.packets_left -= 1;
   if (verdict.done != 0) {
@@ -147,12 +137,48 @@ bool Detection::inspect(std::uint32_t number, const Frame& frame, const Packet& 
   return false;
 }
 
-// The packet from its IP header on. Engines believe the lengths in headers: where the capture was cut, or the length
-// left to segmentation offload, it is a copy with a length that is true.
-std::span<const std::uint8_t> Detection::octets_of(const Frame& frame, const Packet& packet) {
-  const auto* begin = reinterpret_cast<const std::uint8_t*>(frame.data) + packet.network_offset;
-  const auto captured = std::uint64_t{frame.captured_octets} - packet.network_offset;
-  const auto octets = std::min({captured, packet.octets, kLongestPacket});
+bool Detection::wants(const Frame& frame, const Packet& packet) const noexcept {
+  if (packet.later_fragment || packet.network_offset == Packet::far_away) {
+    return false;  // a piece of somebody's payload, without its beginning
+  }
+  if (options_.empty_packets) {
+    return true;
+  }
+  const auto octets = octets_of(frame, packet);
+  const auto transport = octets.subspan(std::min<std::size_t>(packet.transport_offset, octets.size()));
+  switch (packet.protocol) {
+    case Protocol::tcp: return transport.size() > 12 && transport.size() > std::size_t{transport[12]} / 16 * 4;
+    case Protocol::udp: return transport.size() > 8;
+    default: return true;  // what lies there is for the engine to say
+  }
+}
+
+void Detection::prefetch_inspection(std::uint32_t number, const Frame& frame, const Packet& packet) const noexcept {
+  const auto& flow = flows_[number];
+  if (flow.stage == DetectionStage::inspecting) {
+    const auto* begin = &states_[std::size_t{flow.place} * state_octets_];
+    for (std::size_t octet = 0; octet < state_octets_; octet += kLine) {
+      __builtin_prefetch(begin + octet, 1);
+    }
+  }
+  for (std::size_t line = 1; line < kLinesAhead; ++line) {
+    __builtin_prefetch(frame.data + packet.network_offset + line * kLine);
+  }
+}
+
+void Detection::prefetch_details(std::uint32_t number) const noexcept {
+  const auto& flow = flows_[number];
+  if (flow.stage == DetectionStage::decided && flow.place != DetailStore::kNone) {
+    details_.prefetch(flow.place);
+  }
+}
+
+// Engines believe the lengths in headers: where the capture was cut, or the length left to segmentation offload, it is
+// a copy with a length that is true.
+std::span<const std::uint8_t> Detection::true_octets(const Frame& frame, const Packet& packet) {
+  const auto whole = octets_of(frame, packet);
+  const auto* begin = whole.data();
+  const auto octets = whole.size();
   const auto said = packet.version == 4 ? std::uint64_t{begin[2]} << 8 | begin[3]
                                         : (std::uint64_t{begin[4]} << 8 | begin[5]) + kIpv6HeaderOctets;
   if (said == octets) [[likely]] {
@@ -236,6 +262,7 @@ Classification Detection::current(std::uint32_t number, const HotFlow& hot) {
 void Detection::guess(Classification& flow, const HotFlow& hot) { decide(flow, engine_.guess(ends_of(hot)), hot); }
 
 void Detection::decide(Classification& flow, const spanflow_verdict& verdict, const HotFlow& hot) {
+  details_.prefetch_free();
   note(flow, verdict);
   std::string_view server_name;
   collected_.clear();
@@ -252,12 +279,11 @@ void Detection::decide(Classification& flow, const spanflow_verdict& verdict, co
     flow.confidence = SPANFLOW_CONFIDENCE_RULE;
   }
   if (!collected_.empty()) {
-    const auto room = memory_in_use() + collected_.size() <= options_.memory_octets;
+    const auto room = memory_in_use() + DetailStore::octets_for(collected_.size()) <= options_.memory_octets;
     flow.place = room ? details_.put(collected_) : DetailStore::kNone;
     counters_.dropped_details += flow.place == DetailStore::kNone ? 1U : 0U;
   }
   flow.stage = DetectionStage::decided;
-  counters_.memory_octets = memory_in_use();
 }
 
 // All details of a flow, in the form in which they are stored; none if every one is empty. Returns the server name.
@@ -290,13 +316,13 @@ void Detection::close(std::uint32_t number) noexcept {
   flow.place = DetailStore::kNone;
 }
 
-void Detection::clear() {
-  std::vector<bool> is_free(fresh_state_, false);
-  for (const auto slot : free_states_) {
-    is_free[slot] = true;
-  }
+void Detection::clear() noexcept {
+  std::ranges::sort(free_states_);  // in place: there may be no memory to be had
+  auto free = free_states_.begin();
   for (std::uint32_t slot = 0; slot < fresh_state_; ++slot) {
-    if (!is_free[slot]) {
+    if (free != free_states_.end() && *free == slot) {
+      ++free;
+    } else {
       engine_.end_flow(state(slot));
     }
   }
@@ -304,8 +330,8 @@ void Detection::clear() {
   fresh_state_ = 0;
   flows_.clear();
   details_.clear();
+  started_ = false;
   counters_.under_detection = 0;
-  counters_.memory_octets = 0;
 }
 
 }  // namespace spanflow

@@ -34,6 +34,12 @@ struct ClassificationOptions {
   std::vector<Rule> rules;
 };
 
+// Of a packet in its Flow.
+struct Direction {
+  bool from_server = false;
+  bool seen_beginning = false;  // of TCP: a SYN came before it, or is in it
+};
+
 // Owner: one metering worker. A Flow is opened, inspected until is_decided, and closed when it leaves; when it leaves
 // undecided, conclude() says the last word.
 class Detection {
@@ -46,8 +52,11 @@ class Detection {
 
   void open(std::uint32_t flow, std::uint8_t protocol) noexcept;
 
-  // Looks at a packet of a Flow that is not decided. True: now it is.
-  bool inspect(std::uint32_t flow, const Frame& frame, const Packet& packet, const HotFlow& hot, bool from_server);
+  // Is there anything in the packet to look at?
+  [[nodiscard]] bool wants(const Frame& frame, const Packet& packet) const noexcept;
+
+  // Looks at a wanted packet of a Flow that is not decided. True: now it is.
+  bool inspect(std::uint32_t flow, const Frame& frame, const Packet& packet, const HotFlow& hot, Direction direction);
 
   // The last word on a Flow that is not decided.
   void conclude(std::uint32_t flow, const HotFlow& hot);
@@ -55,9 +64,16 @@ class Detection {
   // What a record says that leaves now, also of a Flow that is not decided.
   [[nodiscard]] Classification current(std::uint32_t flow, const HotFlow& hot);
 
+  // In two steps, so that the memory has come when it is needed: first, then what that one leads to.
   void prefetch(std::uint32_t flow) const noexcept { __builtin_prefetch(&flows_[flow], 1); }
+  void prefetch_inspection(std::uint32_t flow, const Frame& frame, const Packet& packet) const noexcept;
+  void prefetch_details(std::uint32_t flow) const noexcept;
+
   void close(std::uint32_t flow) noexcept;
-  void clear();
+  void clear() noexcept;
+
+  // Counts what is held now.
+  void measure() noexcept { counters_.memory_octets = started_ ? memory_in_use() : 0; }
 
   [[nodiscard]] std::uint32_t application_id(std::uint16_t application) const noexcept {
     return applications_.application_id(application);
@@ -67,7 +83,7 @@ class Detection {
  private:
   [[nodiscard]] std::uint8_t budget_of(std::uint8_t protocol) const noexcept;
   [[nodiscard]] std::size_t memory_in_use() const noexcept;
-  [[nodiscard]] std::span<const std::uint8_t> octets_of(const Frame& frame, const Packet& packet);
+  [[nodiscard]] std::span<const std::uint8_t> true_octets(const Frame& frame, const Packet& packet);
   [[nodiscard]] bool take_state(Classification& flow);
   void release_state(Classification& flow) noexcept;
   [[nodiscard]] void* state(std::uint32_t slot) noexcept { return &states_[std::size_t{slot} * state_octets_]; }

@@ -6,6 +6,8 @@
 #include <array>
 #include <stdexcept>
 
+#include "classify/detail_text.hpp"
+
 namespace spanflow {
 namespace {
 
@@ -40,7 +42,7 @@ Engine::Engine(const std::string& shim, const std::string& protocols_file)
   engine_.reset(shim_->open(&options, error.data(), error.size()));
   if (engine_ == nullptr) {
     error.back() = '\0';
-    throw std::runtime_error(error.data());
+    throw std::runtime_error(clean_text(error.data()));  // it may quote a file, and be cut
   }
   protocols_ = shim_->protocols(engine_.get(), &built_in_);
 }

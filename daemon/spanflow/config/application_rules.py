@@ -28,9 +28,10 @@ class ApplicationName(Kind[str]):
     """The name of an application of the user's own."""
 
     __slots__ = ()
+    _PATTERN = rf"[!-~]([ -~]{{0,{LONGEST_NAME - 2}}}[!-~])?"
 
     def parse(self, text: str) -> str:
-        if not re.fullmatch(rf"[!-~]([ -~]{{0,{LONGEST_NAME - 2}}}[!-~])?", text):
+        if not re.fullmatch(self._PATTERN, text):
             raise InvalidValueError(f"{quoted(text)} is no name of an application; use {self.range_text()}")
         if text.lower() in TAKEN_NAMES:
             raise InvalidValueError(f"{quoted(text)} has a meaning already; use another name")
@@ -46,7 +47,7 @@ class ApplicationName(Kind[str]):
         return f"1 to {LONGEST_NAME} printable ASCII characters, no space at either end"
 
     def json_schema(self) -> JsonSchema:
-        return {"type": "string", "pattern": rf"^[ -~]{{1,{LONGEST_NAME}}}$"}
+        return {"type": "string", "pattern": f"^{self._PATTERN}$"}
 
 
 class Cidr(Kind[str]):

@@ -8,8 +8,26 @@ from typing import Any
 
 from spanflow.config.declare import option, setting, settings_of
 from spanflow.config.quantities import DAY, HOUR, MIB, MILLISECOND, SECOND, TIB, Duration, Integer, Size
-from spanflow.config.values import Boolean, Choice, Kind, OrNone, Text
-from spanflow.information_elements import ENTERPRISE_NUMBER
+from spanflow.config.values import Boolean, Choice, InvalidValueError, JsonSchema, Kind, OrNone, Text
+from spanflow.information_elements import ENTERPRISE_NUMBER, REVERSE_PEN
+
+
+class EnterpriseNumber(Integer):
+    """A Private Enterprise Number that elements of our own may have."""
+
+    __slots__ = ()
+
+    def parse(self, text: str) -> int:
+        number = super().parse(text)
+        if number == REVERSE_PEN:
+            raise InvalidValueError(
+                f"{number} is that of reverse elements (RFC 5103); use your organisation's"
+            )
+        return number
+
+    def json_schema(self) -> JsonSchema:
+        ranges = ((self.minimum, REVERSE_PEN - 1), (REVERSE_PEN + 1, self.maximum))
+        return {"anyOf": [{"type": "integer", "minimum": low, "maximum": high} for low, high in ranges]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +63,7 @@ class Export:
     options_refresh: int = setting(
         Duration(minimum=100 * MILLISECOND, maximum=DAY),
         30 * SECOND,
-        "Options records (sampling, counters of the probe) are sent again after this time.",
+        "Options records (sampling, names of applications) are sent again after this time.",
         example="60s",
     )
     template_copies: int = setting(
@@ -76,7 +94,7 @@ class Export:
         example="5000",
     )
     enterprise_number: int = setting(
-        Integer(minimum=1, maximum=(1 << 32) - 1),
+        EnterpriseNumber(minimum=1, maximum=(1 << 32) - 1),
         ENTERPRISE_NUMBER,
         "The Private Enterprise Number of our own elements in the profile `rich`. The default is the number"
         " for documentation (RFC 5612), as IANA has not assigned one to Spanflow yet; set your organisation's"

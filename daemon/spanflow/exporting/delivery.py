@@ -20,6 +20,9 @@ from spanflow.exporting.session import OptionsMessage, Session
 from spanflow.exporting.transport.interface import Sent, Transport
 from spanflow.record import Array, Batch
 
+TABLES_REFUSED_NS = SECOND_NS
+"""After a refusal the tables of options, some 40 KB, are sent again, but not before they are so old."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refresh:
@@ -57,10 +60,11 @@ class Delivery:
         self._counters = counters
         self._refusals_seen = 0
         self._was_refused = False
+        """Since the last Templates: who refuses may be another process by now, which knows none."""
         self._messages_since_templates = 0
         self._templates_due_ns = self._options_due_ns = clock.monotonic_ns()
         self._copies_left = refresh.copies
-        self._tables_due_ns = self._options_due_ns
+        self._tables_due_ns = self._tables_sent_ns = self._options_due_ns
 
     @property
     def next_refresh_ns(self) -> int:
@@ -94,14 +98,14 @@ class Delivery:
     def deliver(self, batch: Batch) -> dict[DropReason, Tally]:
         """Send a batch; what of it could not be sent, by reason. The rest was handed to the kernel.
 
-        A collector that refused what was sent last may be another process by now, which knows no Templates:
-        it gets them first.
+        A collector that refused something since the last Templates gets them first, and the tables soon.
         """
         self.notice_refusals()
         if self._was_refused:
             self._send_templates()
             self._send_options()
-            self._send_tables()
+            # One that does not listen at all refuses every batch.
+            self._tables_due_ns = min(self._tables_due_ns, self._tables_sent_ns + TABLES_REFUSED_NS)
         losses: list[tuple[DropReason, Array]] = []
         for rows in self._session.rows(batch):
             layout = self._session.messages(rows, self._wall_seconds())
@@ -141,6 +145,7 @@ class Delivery:
             first = end
 
     def _send_templates(self) -> None:
+        self._was_refused = False
         for message in self._session.template_messages(self._wall_seconds()):
             self._send_alone(OptionsMessage(message, 0))
         self._counters.template_sends += 1
@@ -154,7 +159,10 @@ class Delivery:
         self._options_due_ns = self._clock.monotonic_ns() + self._refresh.options_ns
 
     def _send_tables(self) -> None:
-        self._tables_due_ns = self._clock.monotonic_ns() + self._refresh.options_ns
+        if self._was_refused:
+            self._send_templates()
+        self._tables_sent_ns = self._clock.monotonic_ns()
+        self._tables_due_ns = self._tables_sent_ns + self._refresh.options_ns
         for message in self._session.table_messages(self._wall_seconds()):
             # They are many: a receiver must have room, as for Flows.
             if self.lost or not self._pacer.grant(1, len(message.octets)):
@@ -171,7 +179,6 @@ class Delivery:
         if sent in (Sent.NONE_FAILED, Sent.NONE_TOO_LARGE):
             self._counters.last_error = self.transport.last_error
             self.lost = sent is Sent.NONE_FAILED
-        self._was_refused = False
         self._watch_refusals()
         return sent
 

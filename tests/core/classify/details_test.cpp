@@ -46,6 +46,14 @@ TEST_CASE("text out of packets becomes valid UTF-8 without control characters, c
   CHECK(appended(std::string(300, '\xff')).size() == 252);
 }
 
+TEST_CASE("clean text has no bound, and keeps what follows a NUL") {
+  CHECK(clean_text("") == "");
+  CHECK(clean_text(std::string(300, 'a')) == std::string(300, 'a'));
+  CHECK(clean_text("a\0b\xc3"s) ==
+        "a\xef\xbf\xbd"
+        "b\xef\xbf\xbd");
+}
+
 TEST_CASE("the store gives back what was put, reuses what was erased, and ends at its bound") {
   DetailStore store(64 * 100);
   std::mt19937 random(1);
@@ -53,11 +61,13 @@ TEST_CASE("the store gives back what was put, reuses what was erased, and ends a
   for (int round = 0; round < 20'000; ++round) {
     std::vector<std::byte> octets(1 + random() % 300, static_cast<std::byte>(random()));
     octets.back() = static_cast<std::byte>(round);
+    const auto before = store.octets_in_use();
     const auto place = store.put(octets);
     if (place == DetailStore::kNone) {
       CHECK(store.octets_in_use() + octets.size() > 64UL * 94);
     } else {
       CHECK(kept.emplace(place, octets).second);
+      CHECK(store.octets_in_use() == before + DetailStore::octets_for(octets.size()));
     }
     if (place == DetailStore::kNone || random() % 2 == 0) {
       auto any = kept.begin();

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -18,6 +19,7 @@
 using namespace spanflow;
 using namespace std::chrono_literals;
 using spanflow::test::hex;
+using spanflow::test::operator+;
 using spanflow::test::Octets;
 
 namespace {
@@ -207,6 +209,38 @@ TEST_CASE("a packet that the capture cut, or whose length is 0, reaches the engi
   CHECK(counters.classification.guessed == 1);
 }
 
+// The engine of these tests aborts where a length is not true.
+TEST_CASE("IPv6 that the capture cut, and packets of more than 65,535 octets, have a true length too") {
+  const auto addresses = hex("20010db8 00000000 00000000 00000001 20010db8 00000000 00000000 00000002");
+  const auto ipv6 = [&](std::string_view length, std::string_view next_header) {
+    return hex("60000000") + hex(length) + hex(next_header) + hex("40") + addresses;
+  };
+  const auto ports = hex("03e8 0035 0000 0000");
+  const auto much = Octets(70'000, std::byte{'?'});
+  struct Row {
+    const char* what;
+    Octets octets;
+    std::size_t captured;
+  };
+  const std::array rows{
+      Row{"cut", ipv6("0064", "11") + ports + Octets(92, std::byte{'?'}), 60},
+      Row{"cut behind an extension header",
+          ipv6("0064", "00") + hex("11 00 01 04 00000000") + ports + Octets(84, std::byte{'?'}), 57},
+      Row{"padded", ipv6("0009", "11") + ports + hex("3f 000000"), 65'535},
+      Row{"length 0", ipv6("0000", "11") + ports + Octets(100, std::byte{'?'}), 65'535},
+      Row{"a jumbo", ipv6("0000", "00") + hex("11 00 c2 04 00011180") + ports + much, 80'000},
+      Row{"merged", hex("45000000 00000000 40110000 0a000001 0a0000fa") + ports + much, 80'000},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.what);
+    Probe probe(engine());
+    probe.packet(row.octets, 0, row.captured);
+    const auto counters = probe.finish();
+    CHECK(counters.classification.inspected_packets == 1);
+    CHECK(probe.records.size() == 1);
+  }
+}
+
 TEST_CASE("later fragments are not inspected") {
   Probe probe(engine());
   auto first = udp(1000, "?");
@@ -267,7 +301,7 @@ TEST_CASE("the bound on memory holds for what the engine allocates") {
   for (int round = 0; round < 10; ++round) {
     for (std::uint16_t port = 1; port <= 100; ++port) {
       probe.packet(udp(port, "A"), round * 100 + port);
-      CHECK(probe.process.counters().classification.memory_octets <= 21'500);  // one packet more than the bound
+      CHECK(probe.counters().memory_octets <= 21'500);  // one packet more than the bound
     }
   }
   const auto counters = probe.finish();
@@ -317,6 +351,40 @@ TEST_CASE("an evicted Flow, a reset one that leaves at once: each gets its last 
   for (const auto& record : probe.records) {
     CHECK(record.application == kGivenUp);
   }
+}
+
+TEST_CASE("a Flow that leaves without a further record is counted all the same") {
+  for (const bool expires : {false, true}) {
+    for (const auto* payload : {"?", ""}) {
+      Probe probe(engine());
+      for (std::int64_t second = 0; second < 60; second += 10) {
+        probe.packet(udp(1000, payload), second * kSecond);
+      }
+      probe.process.expire(61 * kSecond);  // the record leaves, the Flow does not
+      CHECK(probe.counters().under_detection == (*payload == '?' ? 1 : 0));
+      if (expires) {
+        probe.process.expire(300 * kSecond);
+        CHECK(probe.counters().under_detection == 0);
+      }
+      const auto counters = probe.finish(300 * kSecond);
+      REQUIRE(probe.records.size() == 1);
+      CHECK(probe.records[0].end_detail == EndDetail::active);
+      CHECK(counters.classification.given_up == (*payload == '?' ? 1 : 0));
+      CHECK(counters.classification.guessed == (*payload == '?' ? 0 : 1));
+    }
+  }
+}
+
+TEST_CASE("what is held is counted while Flows come and go") {
+  Probe probe(engine());
+  probe.packet(udp(1000, "?"), 0);
+  const auto state_octets = probe.counters().memory_octets;
+  CHECK(state_octets > 0);
+  probe.packet(udp(1000, "Dname"), 1);
+  CHECK(probe.counters().memory_octets == 64);  // its name alone
+  probe.process.expire(100 * kSecond);
+  CHECK(probe.counters().memory_octets == 0);
+  CHECK(probe.process.counters().cached_flows == 0);
 }
 
 TEST_CASE("rules of the user's own: every kind that a rule names must match, the first rule wins") {

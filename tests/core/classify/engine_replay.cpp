@@ -15,7 +15,7 @@ void write_be16(std::byte* target, std::size_t value) {
   target[1] = static_cast<std::byte>(value);
 }
 
-// Empty, or why the details of a record are not what docs/classification.md says.
+// Empty, or why the details of a record are not what spanflow/details.py says.
 std::string fault_of(std::span<const std::byte> details) {
   std::size_t at = 0;
   for (int kind = 0; kind < SPANFLOW_DETAILS; ++kind) {

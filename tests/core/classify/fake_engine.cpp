@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // A classification engine that does what the payload says, for tests of what lies around an engine.
 //
-// It reads IPv4 with UDP or TCP headers of 20 octets. The first octet of a payload: `D` decided (protocol 1), `N`
-// named, more wanted (protocol 2), `A` keeps 1,000 octets more of memory, `X` crashes, anything else: nothing yet. What
-// follows is the server name. Giving up yields protocol 3, a guess protocol 4. A protocols file may hold one name,
-// protocol 5.
+// It reads UDP or TCP headers of 20 octets straight behind those of IPv4 or IPv6. The first octet of a payload: `D`
+// decided (protocol 1), `N` named, more wanted (protocol 2), `A` keeps 1,000 octets more of memory, `X` crashes,
+// anything else: nothing yet. What follows is the server name. Giving up yields protocol 3, a guess protocol 4. A
+// protocols file may hold one name, protocol 5.
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
@@ -21,6 +21,12 @@ struct spanflow_engine {
 namespace {
 
 constexpr std::uint32_t kBuiltIn = 5;
+
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+constexpr bool kFuzzing = true;
+#else
+constexpr bool kFuzzing = false;
+#endif
 
 struct State {
   char server_name[64];
@@ -67,15 +73,18 @@ void say(const State& state, spanflow_verdict* verdict) {
 
 void inspect(spanflow_engine*, void* flow, const spanflow_packet* packet, spanflow_verdict* verdict) {
   auto* state = static_cast<State*>(flow);
-  const std::size_t header = packet->network[9] == 6 ? 40 : 28;
-  const std::size_t said = std::size_t{packet->network[2]} << 8 | packet->network[3];
+  const auto* network = packet->network;
+  const bool is_v4 = network[0] >> 4 == 4;
+  const std::size_t said =
+      is_v4 ? std::size_t{network[2]} << 8 | network[3] : (std::size_t{network[4]} << 8 | network[5]) + 40;
   if (said != packet->octets) {
     std::abort();  // the core promises a length that is true
   }
+  const std::size_t header = is_v4 ? (network[9] == 6 ? 40 : 28) : (network[6] == 6 ? 60 : 48);
   state->from_server += packet->from_server;
   if (packet->octets > header) {
     const char what = static_cast<char>(packet->network[header]);
-    if (what == 'X') {
+    if (what == 'X' && !kFuzzing) {
       std::raise(SIGSEGV);
     }
     if ((what == 'D' || what == 'N') && packet->octets - header - 1 < sizeof state->server_name) {

@@ -6,6 +6,7 @@ from __future__ import annotations
 import select
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -107,15 +108,16 @@ def receiver(namespace: Namespace, host: str = "127.0.0.1", port: int = 0) -> It
 @contextmanager
 def json_collector(namespace: Namespace, port: int = 0) -> Iterator[JsonCollector]:
     """A `spanflow collect --json` that listens when it is entered, and is killed at the end."""
-    child = namespace.start(
-        [*SPANFLOW, "collect", "--json", "--listen", f"127.0.0.1:{port}"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        assert child.stderr is not None
-        address = child.stderr.readline().split()[2]
-        yield JsonCollector(child, f"ipfix+udp://{address}")
-    finally:
-        child.kill()
-        child.communicate()
+    with tempfile.TemporaryFile("w+") as output:
+        child = namespace.start(
+            [*SPANFLOW, "collect", "--json", "--listen", f"127.0.0.1:{port}"],
+            stdout=output,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            assert child.stderr is not None
+            address = child.stderr.readline().split()[2]
+            yield JsonCollector(child, output, f"ipfix+udp://{address}")
+        finally:
+            child.kill()
+            child.communicate()
