@@ -315,6 +315,10 @@ NB_MODULE(_core, m) {
           [](ClassificationOptions* self, std::string shim, std::string protocols_file, std::uint8_t tcp_packets,
              std::uint8_t udp_packets, std::uint8_t other_packets, bool empty_packets, std::uint32_t max_flows,
              std::size_t memory_octets, bool http_details, const std::vector<RuleParts>& rules) {
+            std::vector<Rule> converted;
+            for (const auto& parts : rules) {
+              converted.push_back(rule_of(parts));
+            }
             new (self) ClassificationOptions{.shim = std::move(shim),
                                              .protocols_file = std::move(protocols_file),
                                              .tcp_packets = tcp_packets,
@@ -324,10 +328,7 @@ NB_MODULE(_core, m) {
                                              .max_flows = max_flows,
                                              .memory_octets = memory_octets,
                                              .http_details = http_details,
-                                             .rules = {}};
-            for (const auto& parts : rules) {
-              self->rules.push_back(rule_of(parts));
-            }
+                                             .rules = std::move(converted)};
           },
           nb::kw_only(), nb::arg("shim"), nb::arg("protocols_file"), nb::arg("tcp_packets"), nb::arg("udp_packets"),
           nb::arg("other_packets"), nb::arg("empty_packets"), nb::arg("max_flows"), nb::arg("memory_octets"),

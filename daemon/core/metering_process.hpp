@@ -108,6 +108,7 @@ class MeteringProcess {
   void evict(std::uint32_t flow);
   void send(std::uint32_t flow, EndDetail detail);
   void split(std::uint32_t flow);
+  void write(std::uint32_t flow, EndDetail detail);
   void forget(std::uint32_t flow);
   void reschedule(std::uint32_t flow);
   void schedule(std::uint32_t flow, std::int64_t deadline_ns);

@@ -21,15 +21,33 @@ constexpr std::int64_t kAheadNs = 1'000'000'000;
 
 // ---- leaving ----
 
+// The Flow leaves with this record.
 void MeteringProcess::send(std::uint32_t flow, EndDetail detail) {
   if (waiting_count_ != 0) {
     classify_waiting();  // some of it may be about this Flow
   }
   auto& hot = cache_.hot(flow);
-  if ((hot.state & FlowState::detecting) != 0 && detail != EndDetail::active) {
+  if ((hot.state & FlowState::detecting) != 0) {
     detection_->conclude(flow, hot);  // also when its last record has left: every Flow is counted
     hot.state &= static_cast<std::uint16_t>(~FlowState::detecting);
   }
+  write(flow, detail);
+}
+
+// The active timeout: the record leaves, the Flow lives on without one.
+void MeteringProcess::split(std::uint32_t flow) {
+  if (waiting_count_ != 0) {
+    classify_waiting();
+  }
+  write(flow, EndDetail::active);
+  auto& hot = cache_.hot(flow);
+  hot.state &= static_cast<std::uint16_t>(~FlowState::of_the_record);
+  hot.state |= FlowState::continuation | FlowState::empty;
+  clear_record(hot);
+}
+
+void MeteringProcess::write(std::uint32_t flow, EndDetail detail) {
+  const auto& hot = cache_.hot(flow);
   if ((hot.state & FlowState::empty) != 0) {
     return;
   }
@@ -39,15 +57,6 @@ void MeteringProcess::send(std::uint32_t flow, EndDetail detail) {
   }
   const auto classification = detection_->current(flow, hot);
   writer_.write(hot, cache_.cold(flow), detail, &classification);
-}
-
-// The active timeout: the record leaves, the Flow lives on without one.
-void MeteringProcess::split(std::uint32_t flow) {
-  send(flow, EndDetail::active);
-  auto& hot = cache_.hot(flow);
-  hot.state &= static_cast<std::uint16_t>(~FlowState::of_the_record);
-  hot.state |= FlowState::continuation | FlowState::empty;
-  clear_record(hot);
 }
 
 void MeteringProcess::forget(std::uint32_t flow) {

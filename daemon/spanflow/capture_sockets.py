@@ -19,8 +19,8 @@ from spanflow.errors import CaptureError, ConfigError, ExitCode
 
 SNAP_HEADERS = 256
 """Octets of a frame that hold its headers: enough where nobody looks at the payload."""
-SNAP_PAYLOAD = 1600
-"""A whole frame of an ordinary Ethernet: what classification wants to see."""
+SNAP_PAYLOAD = 4096
+"""A whole frame of an ordinary Ethernet, and the first messages where the card merges frames."""
 
 _PERMISSION = (
     "not permitted to open a packet socket; grant CAP_NET_RAW: run as spanflow.service, in a container with"

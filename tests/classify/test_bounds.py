@@ -150,14 +150,14 @@ def test_memory_of_detection(tmp_path: Path) -> None:
     """A bound on octets that is reached before that on Flows; the gauge and the process stay within it."""
     path = tmp_path / "flood.pcap"
     write_unknown_flows(path, FLOWS)
-    bound = 16 * MIB
+    bound = 32 * MIB
     free = watch(path, {"max_flows": 1, "memory": bound})
     watched = watch(path, {"max_flows": FLOWS, "memory": bound})
     found = watched.counters.classification
-    assert bound * 0.95 < watched.most_memory <= bound
+    assert bound / 4 * 0.95 < watched.most_memory <= bound  # a quarter is for states (semantics 13.3)
     assert found.refused_flows == 0
     assert found.refused_memory + found.given_up == FLOWS
-    assert found.inspected_packets == found.given_up > 10_000
+    assert found.inspected_packets == found.given_up > 5_000
     # Beyond what the cache, the batches and nDPI itself take.
     assert watched.most_resident - free.most_resident < bound * 1.05 + 8 * MIB
 

@@ -7,10 +7,15 @@
 namespace spanflow {
 
 enum class DetectionStage : std::uint8_t {
-  waiting,     // no packet has been inspected
-  inspecting,  // the engine keeps a state
+  waiting,            // no packet has been inspected
+  inspecting,         // the engine keeps a state
+  inspecting_pieces,  // the same, but a packet was not whole: names that come now are not to be believed
   decided,
 };
+
+constexpr bool is_inspecting(DetectionStage stage) noexcept {
+  return stage == DetectionStage::inspecting || stage == DetectionStage::inspecting_pieces;
+}
 
 // Kept beside the Flow, only where classification is on.
 struct Classification {

@@ -31,8 +31,6 @@ class DetailStore {
   void prefetch_free() const noexcept { __builtin_prefetch(&cells_[free_ != kNone ? free_ : fresh_], 1); }
 
   [[nodiscard]] std::size_t octets_in_use() const noexcept { return std::size_t{in_use_} * sizeof(Cell); }
-  // What put() takes for so many octets.
-  [[nodiscard]] static std::size_t octets_for(std::size_t octets) noexcept { return needed_for(octets) * sizeof(Cell); }
 
  private:
   struct alignas(64) Cell {

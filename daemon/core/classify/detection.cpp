@@ -13,10 +13,15 @@ namespace {
 
 constexpr std::uint64_t kLongestPacket = 0xffff;  // engines take lengths of 16 bits
 constexpr std::uint64_t kIpv6HeaderOctets = 40;
-constexpr std::size_t kLine = 64;       // octets that memory comes in
-constexpr std::size_t kLinesAhead = 8;  // of a packet that is about to be inspected
+constexpr std::size_t kLine = 64;                            // octets that memory comes in
+constexpr std::size_t kEngineCaches = std::size_t{1} << 20;  // that an engine fills as it goes, whoever the Flow is
+constexpr std::size_t kLinesAhead = 8;                       // of a packet that is about to be inspected
 
 constexpr std::size_t rounded(std::size_t octets) noexcept { return (octets + kLine - 1) / kLine * kLine; }
+
+constexpr std::uint32_t states_in(std::size_t octets, std::size_t state_octets) noexcept {
+  return static_cast<std::uint32_t>(std::clamp<std::size_t>(octets / state_octets, 1, 0xffff'ffff));
+}
 
 void write_be16(std::uint8_t* target, std::uint64_t value) noexcept {
   target[0] = static_cast<std::uint8_t>(value >> 8);
@@ -66,10 +71,12 @@ Detection::Detection(const ClassificationOptions& options, std::uint32_t capacit
       applications_(engine_, options.rules),
       counters_(counters),
       state_octets_(rounded(engine_.flow_octets())),
+      most_states_(std::min(options.max_flows, states_in(options.memory_octets / 4, state_octets_))),
+      most_allocated_(options.memory_octets / 4 + kEngineCaches),
       flows_(capacity),
-      states_(state_octets_ * options.max_flows),
-      details_(options.memory_octets) {
-  free_states_.reserve(options.max_flows);
+      states_(state_octets_ * most_states_),
+      details_(options.memory_octets / 2) {
+  free_states_.reserve(most_states_);
 }
 
 Detection::~Detection() { clear(); }
@@ -108,10 +115,15 @@ bool Detection::inspect(std::uint32_t number, const Frame& frame, const Packet& 
       guess(flow, hot);
       return true;
     }
-  } else if (memory_in_use() > options_.memory_octets) [[unlikely]] {
+  } else if (allocated() > most_allocated_) [[unlikely]] {
     counters_.refused_memory += 1;
     decide(flow, engine_.give_up(state(flow.place)), hot);
     return true;
+  }
+  const auto whole = octets.size() == packet.octets && !packet.first_fragment;
+  if (!whole && flow.stage == DetectionStage::inspecting) {
+    collect_details(state(flow.place));  // those that were found before it
+    flow.stage = DetectionStage::inspecting_pieces;
   }
   const auto verdict = engine_.inspect(
       state(flow.place),
@@ -122,7 +134,7 @@ bool Detection::inspect(std::uint32_t number, const Frame& frame, const Packet& 
                       .seen_beginning = static_cast<std::uint8_t>(direction.seen_beginning)});
   counters_.inspected_packets += 1;
   flow.packets_left -= 1;
-  if (verdict.done != 0) {
+  if (verdict.done != 0 || (!whole && verdict.protocol != 0)) {
     counters_.detected += 1;
     decide(flow, verdict, hot);
     return true;
@@ -134,6 +146,7 @@ bool Detection::inspect(std::uint32_t number, const Frame& frame, const Packet& 
     return true;
   }
   note(flow, verdict);
+  collected_.clear();
   return false;
 }
 
@@ -155,7 +168,7 @@ bool Detection::wants(const Frame& frame, const Packet& packet) const noexcept {
 
 void Detection::prefetch_inspection(std::uint32_t number, const Frame& frame, const Packet& packet) const noexcept {
   const auto& flow = flows_[number];
-  if (flow.stage == DetectionStage::inspecting) {
+  if (is_inspecting(flow.stage)) {
     const auto* begin = &states_[std::size_t{flow.place} * state_octets_];
     for (std::size_t octet = 0; octet < state_octets_; octet += kLine) {
       __builtin_prefetch(begin + octet, 1);
@@ -195,10 +208,13 @@ std::span<const std::uint8_t> Detection::true_octets(const Frame& frame, const P
 
 // ---- states of the engine ----
 
-std::size_t Detection::memory_in_use() const noexcept {
-  const auto allocated = std::max(engine_.allocated() - allocated_before_, std::int64_t{0});
-  return (std::size_t{fresh_state_} - free_states_.size()) * state_octets_ + static_cast<std::size_t>(allocated) +
-         details_.octets_in_use();
+std::size_t Detection::allocated() const noexcept {
+  return static_cast<std::size_t>(std::max(engine_.allocated() - allocated_before_, std::int64_t{0}));
+}
+
+void Detection::measure() noexcept {
+  const auto states = std::size_t{fresh_state_} - free_states_.size();
+  counters_.memory_octets = states * state_octets_ + (started_ ? allocated() : 0) + details_.octets_in_use();
 }
 
 bool Detection::take_state(Classification& flow) {
@@ -206,11 +222,12 @@ bool Detection::take_state(Classification& flow) {
     started_ = true;
     allocated_before_ = engine_.allocated();
   }
-  if (free_states_.empty() && fresh_state_ == options_.max_flows) {
+  const auto no_state = free_states_.empty() && fresh_state_ == most_states_;
+  if (no_state && most_states_ == options_.max_flows) {
     counters_.refused_flows += 1;
     return false;
   }
-  if (memory_in_use() + state_octets_ > options_.memory_octets) {
+  if (no_state || allocated() > most_allocated_) {
     counters_.refused_memory += 1;
     return false;
   }
@@ -237,7 +254,7 @@ void Detection::release_state(Classification& flow) noexcept {
 
 void Detection::conclude(std::uint32_t number, const HotFlow& hot) {
   auto& flow = flows_[number];
-  if (flow.stage == DetectionStage::inspecting) {
+  if (is_inspecting(flow.stage)) {
     const auto known = flow.application != 0;
     (known ? counters_.detected : counters_.given_up) += 1;
     auto verdict = engine_.give_up(state(flow.place));
@@ -264,11 +281,16 @@ void Detection::guess(Classification& flow, const HotFlow& hot) { decide(flow, e
 void Detection::decide(Classification& flow, const spanflow_verdict& verdict, const HotFlow& hot) {
   details_.prefetch_free();
   note(flow, verdict);
-  std::string_view server_name;
-  collected_.clear();
   if (flow.stage == DetectionStage::inspecting) {
-    server_name = collect_details(state(flow.place));
+    collect_details(state(flow.place));
+  }
+  if (is_inspecting(flow.stage)) {
     release_state(flow);
+  }
+  std::string_view server_name;
+  if (!collected_.empty()) {
+    static_assert(SPANFLOW_DETAIL_SERVER_NAME == 0, "its length is the first octet");
+    server_name = {reinterpret_cast<const char*>(&collected_[1]), std::to_integer<std::size_t>(collected_[0])};
   }
   const auto key = hot.key();
   const auto rule =
@@ -279,15 +301,15 @@ void Detection::decide(Classification& flow, const spanflow_verdict& verdict, co
     flow.confidence = SPANFLOW_CONFIDENCE_RULE;
   }
   if (!collected_.empty()) {
-    const auto room = memory_in_use() + DetailStore::octets_for(collected_.size()) <= options_.memory_octets;
-    flow.place = room ? details_.put(collected_) : DetailStore::kNone;
+    flow.place = details_.put(collected_);
     counters_.dropped_details += flow.place == DetailStore::kNone ? 1U : 0U;
   }
+  collected_.clear();
   flow.stage = DetectionStage::decided;
 }
 
-// All details of a flow, in the form in which they are stored; none if every one is empty. Returns the server name.
-std::string_view Detection::collect_details(const void* state) {
+// All details of a flow, in the form in which they are stored; none if every one is empty.
+void Detection::collect_details(const void* state) {
   std::array<char, kLongestDetail> text;
   for (int kind = 0; kind < SPANFLOW_DETAILS; ++kind) {
     const auto wanted =
@@ -297,17 +319,14 @@ std::string_view Detection::collect_details(const void* state) {
   }
   if (collected_.size() == SPANFLOW_DETAILS) {
     collected_.clear();
-    return {};
   }
-  static_assert(SPANFLOW_DETAIL_SERVER_NAME == 0, "its length is the first octet");
-  return {reinterpret_cast<const char*>(&collected_[1]), std::to_integer<std::size_t>(collected_[0])};
 }
 
 // ---- leaving ----
 
 void Detection::close(std::uint32_t number) noexcept {
   auto& flow = flows_[number];
-  if (flow.stage == DetectionStage::inspecting) {
+  if (is_inspecting(flow.stage)) {
     release_state(flow);
   } else if (flow.place != DetailStore::kNone) {
     details_.erase(flow.place);

@@ -73,7 +73,7 @@ class Detection {
   void clear() noexcept;
 
   // Counts what is held now.
-  void measure() noexcept { counters_.memory_octets = started_ ? memory_in_use() : 0; }
+  void measure() noexcept;
 
   [[nodiscard]] std::uint32_t application_id(std::uint16_t application) const noexcept {
     return applications_.application_id(application);
@@ -82,20 +82,26 @@ class Detection {
 
  private:
   [[nodiscard]] std::uint8_t budget_of(std::uint8_t protocol) const noexcept;
-  [[nodiscard]] std::size_t memory_in_use() const noexcept;
+  [[nodiscard]] std::size_t allocated() const noexcept;
   [[nodiscard]] std::span<const std::uint8_t> true_octets(const Frame& frame, const Packet& packet);
   [[nodiscard]] bool take_state(Classification& flow);
   void release_state(Classification& flow) noexcept;
   [[nodiscard]] void* state(std::uint32_t slot) noexcept { return &states_[std::size_t{slot} * state_octets_]; }
   void decide(Classification& flow, const spanflow_verdict& verdict, const HotFlow& hot);
   void guess(Classification& flow, const HotFlow& hot);
-  [[nodiscard]] std::string_view collect_details(const void* state);
+  void collect_details(const void* state);
 
   ClassificationOptions options_;
   Engine engine_;
   ApplicationTable applications_;
   ClassificationCounters& counters_;
   std::size_t state_octets_;
+
+  // Of the memory a half is for details, a quarter for states, and a quarter for what the engine allocates beside them:
+  // what one of them has touched and given back the others need not make up for.
+  std::uint32_t most_states_;
+  std::size_t most_allocated_;
+
   Region<Classification> flows_;
   Region<std::byte> states_;
   std::vector<std::uint32_t> free_states_;
@@ -104,7 +110,7 @@ class Detection {
   std::int64_t allocated_before_ = 0;  // by this thread for other workers
   bool started_ = false;
   std::vector<std::uint8_t> cut_packet_;
-  std::vector<std::byte> collected_;
+  std::vector<std::byte> collected_;  // of the Flow that is being inspected or decided
 };
 
 }  // namespace spanflow

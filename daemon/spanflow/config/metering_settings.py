@@ -71,7 +71,7 @@ class Capture:
         example="false",
     )
     snap_length: int | None = setting(
-        OrNone(Integer(minimum=64, maximum=65_535), "auto", "by need: 256, with dpi.enabled 1600"),
+        OrNone(Integer(minimum=64, maximum=65_535), "auto", "by need: 256, with dpi.enabled 4096"),
         None,
         "Live: how many octets of a frame are looked at, enough for all headers. Sizes in the records do not"
         " depend on it.",

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -205,7 +206,7 @@ TEST_CASE("a packet that the capture cut, or whose length is 0, reaches the engi
   for (std::size_t index = 0; index < probe.records.size(); ++index) {
     names[probe.records[index].source_transport_port] = probe.names[index];
   }
-  CHECK(names == std::map<std::uint16_t, std::string>{{1000, "na"}, {1001, "name"}, {1002, ""}});
+  CHECK(names == std::map<std::uint16_t, std::string>{{1000, ""}, {1001, "name"}, {1002, ""}});
   CHECK(counters.classification.guessed == 1);
 }
 
@@ -239,6 +240,30 @@ TEST_CASE("IPv6 that the capture cut, and packets of more than 65,535 octets, ha
     CHECK(counters.classification.inspected_packets == 1);
     CHECK(probe.records.size() == 1);
   }
+}
+
+TEST_CASE("names in a packet that is not whole are not believed, those before it are") {
+  struct Row {
+    const char* first;
+    std::size_t cut_to;
+    const char* name;
+  };
+  for (const auto& [first, cut_to, name] :
+       {Row{"Nbefore", 100, "after"}, Row{"Nbefore", 31, "before"}, Row{"?", 31, ""}}) {
+    Probe probe(engine());
+    probe.packet(udp(1000, first), 0);
+    probe.packet(udp(1000, "Dafter"), 1, cut_to);
+    const auto counters = probe.finish();
+    CHECK(probe.records.at(0).application == kDecided);
+    CHECK(probe.names[0] == name);
+    CHECK(counters.classification.under_detection == 0);
+  }
+  Probe probe(engine());
+  probe.packet(udp(1000, "?????"), 0, 30);  // tells nothing, but may lie in the engine's memory
+  probe.packet(udp(1000, "Dafter"), 1);
+  (void)probe.finish();
+  CHECK(probe.records.at(0).application == kDecided);
+  CHECK(probe.names[0].empty());
 }
 
 TEST_CASE("later fragments are not inspected") {
@@ -293,21 +318,39 @@ TEST_CASE("beyond the bound on Flows under detection new ones are told by their 
 }
 
 TEST_CASE("the bound on memory holds for what the engine allocates") {
+  constexpr std::uint64_t kCaches = 1 << 20;  // allowed to the engine beside the bound
   auto options = engine();
   options.max_flows = 100;
-  options.memory_octets = 20'000;
+  options.memory_octets = 200'000;
   options.udp_packets = 16;
   Probe probe(options);
-  for (int round = 0; round < 10; ++round) {
+  std::uint64_t most = 0;
+  for (int round = 0; round < 16; ++round) {
     for (std::uint16_t port = 1; port <= 100; ++port) {
       probe.packet(udp(port, "A"), round * 100 + port);
-      CHECK(probe.counters().memory_octets <= 21'500);  // one packet more than the bound
+      most = std::max(most, probe.counters().memory_octets);
     }
+  }
+  CHECK(most > kCaches);
+  CHECK(most <= kCaches + 200'000);
+  const auto counters = probe.finish();
+  CHECK(counters.classification.refused_memory > 20);
+  CHECK(counters.classification.refused_flows == 0);
+  CHECK(counters.classification.memory_octets == 0);
+  CHECK(probe.records.size() == 100);
+}
+
+TEST_CASE("the bound on memory is one on states, too") {
+  auto options = engine();
+  options.memory_octets = 20'000;
+  Probe probe(options);
+  for (std::uint16_t port = 1; port <= 100; ++port) {
+    probe.packet(udp(port, "?"), port);
+    CHECK(probe.counters().memory_octets <= 5'000);
   }
   const auto counters = probe.finish();
   CHECK(counters.classification.refused_memory > 50);
-  CHECK(counters.classification.memory_octets == 0);
-  CHECK(probe.records.size() == 100);
+  CHECK(counters.classification.refused_memory + counters.classification.given_up == 100);
 }
 
 TEST_CASE("details that do not fit into the bound are dropped and counted; the verdict stays") {
