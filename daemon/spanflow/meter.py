@@ -99,9 +99,10 @@ def metering_options(
 
 def cache_too_large(settings: Settings) -> ConfigError:
     """The error for a cache that does not fit."""
-    needed = cache_flows(settings) * flow_octets(settings) / (1 << 30)
+    flows = cache_flows(settings)
+    needed = flows * flow_octets(settings) / (1 << 30)
     return ConfigError(
-        f"cache.max_flows: {cache_flows(settings):,} Flows take {needed:,.1f} GiB, more than this machine has;"
+        f"cache.max_flows: {flows:,} Flows take {needed:,.1f} GiB, more than this machine has;"
         " set fewer, or cache.memory"
     )
 

@@ -272,7 +272,8 @@ def test_a_daemon_that_crashes_says_so_and_is_started_again(running: Machine) ->
     process = running.show("MainPID")
     running.run("kill", "-SEGV", process)
     running.wait_for(
-        lambda: running.show("ActiveState") == "active" and running.show("MainPID") not in (process, "0"), "restart"
+        lambda: running.show("ActiveState") == "active" and running.show("MainPID") not in (process, "0"),
+        "restart",
     )
     assert "spanflow: crashed: SIGSEGV in thread" in running.journal()
     assert running.run("spanflow", "healthcheck") == "127.0.0.1:9730: ok\n"
