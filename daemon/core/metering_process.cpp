@@ -259,28 +259,32 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
 
 // Not inline: it is not to lengthen the path of the packets of which the application is known.
 [[gnu::noinline]] void MeteringProcess::classify_later(std::uint32_t flow, const Observation& observation) {
-  if (!detection_->wants(*observation.frame, observation.packet)) {
+  const auto octets = detection_->wanted(*observation.frame, observation.packet);
+  if (octets.empty()) {
     return;
   }
   const auto& [low, high] = cache_.hot(flow).directions;
   const auto seen_beginning = ((low.tcp_flags | high.tcp_flags) & TcpFlag::syn) != 0;
-  waiting_[waiting_count_++] = Waiting{.observation = &observation, .flow = flow, .seen_beginning = seen_beginning};
+  waiting_[waiting_count_++] =
+      Waiting{.observation = &observation, .octets = octets, .flow = flow, .seen_beginning = seen_beginning};
   detection_->prefetch(flow);
 }
 
 [[gnu::noinline]] void MeteringProcess::classify_waiting() {
   const auto waiting = std::span(waiting_).first(std::exchange(waiting_count_, 0));
-  for (const auto& [observation, flow, seen_beginning] : waiting) {
-    detection_->prefetch_inspection(flow, *observation->frame, observation->packet);
+  for (const auto& each : waiting) {
+    detection_->prefetch_inspection(each.flow, each.octets);
   }
-  for (const auto& [observation, flow, seen_beginning] : waiting) {
+  for (const auto& [observation, octets, flow, seen_beginning] : waiting) {
     auto& hot = cache_.hot(flow);
     if ((hot.state & FlowState::detecting) == 0) {
       continue;  // an earlier one of these packets has decided
     }
     const std::size_t initiator = (hot.state & FlowState::initiator_is_high) != 0 ? 1 : 0;
-    const Direction sender{.from_server = observation->direction != initiator, .seen_beginning = seen_beginning};
-    if (detection_->inspect(flow, *observation->frame, observation->packet, hot, sender)) {
+    const Arrival arrival{.time_ns = observation->frame->time_ns,
+                          .from_server = observation->direction != initiator,
+                          .seen_beginning = seen_beginning};
+    if (detection_->inspect(flow, octets, observation->packet, hot, arrival)) {
       hot.state &= static_cast<std::uint16_t>(~FlowState::detecting);
     }
   }

@@ -136,6 +136,7 @@ class MeteringProcess {
   // push what was prefetched out of the processor's caches; earlier if a record leaves.
   struct Waiting {
     const Observation* observation;
+    std::span<const std::uint8_t> octets;
     std::uint32_t flow;
     bool seen_beginning;
   };

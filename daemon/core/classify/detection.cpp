@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "classify/detail_text.hpp"
-#include "decode/cursor.hpp"
+#include "decode/decode.hpp"
 
 namespace spanflow {
 namespace {
@@ -26,13 +26,6 @@ constexpr std::uint32_t states_in(std::size_t octets, std::size_t state_octets) 
 void write_be16(std::uint8_t* target, std::uint64_t value) noexcept {
   target[0] = static_cast<std::uint8_t>(value >> 8);
   target[1] = static_cast<std::uint8_t>(value);
-}
-
-// The packet from its IP header on, as far as it was captured.
-std::span<const std::uint8_t> octets_of(const Frame& frame, const Packet& packet) noexcept {
-  const auto captured = std::uint64_t{frame.captured_octets} - packet.network_offset;
-  return {reinterpret_cast<const std::uint8_t*>(frame.data) + packet.network_offset,
-          std::min({captured, packet.octets, kLongestPacket})};
 }
 
 spanflow_ends ends_of(const HotFlow& hot) noexcept {
@@ -106,9 +99,8 @@ void Detection::open(std::uint32_t flow, std::uint8_t protocol) noexcept {
 
 // ---- inspection ----
 
-bool Detection::inspect(std::uint32_t number, const Frame& frame, const Packet& packet, const HotFlow& hot,
-                        Direction direction) {
-  const auto octets = true_octets(frame, packet);
+bool Detection::inspect(std::uint32_t number, std::span<const std::uint8_t> octets, const Packet& packet,
+                        const HotFlow& hot, Arrival arrival) {
   auto& flow = flows_[number];
   if (flow.stage == DetectionStage::waiting) {
     if (!take_state(flow)) {
@@ -125,13 +117,14 @@ bool Detection::inspect(std::uint32_t number, const Frame& frame, const Packet& 
     collect_details(state(flow.place));  // those that were found before it
     flow.stage = DetectionStage::inspecting_pieces;
   }
+  const auto inspected = with_true_length(octets, packet.version);
   const auto verdict = engine_.inspect(
       state(flow.place),
-      spanflow_packet{.network = octets.data(),
-                      .octets = static_cast<std::uint32_t>(octets.size()),
-                      .time_ms = static_cast<std::uint64_t>(std::max(frame.time_ns, std::int64_t{0})) / 1'000'000,
-                      .from_server = static_cast<std::uint8_t>(direction.from_server),
-                      .seen_beginning = static_cast<std::uint8_t>(direction.seen_beginning)});
+      spanflow_packet{.network = inspected.data(),
+                      .octets = static_cast<std::uint32_t>(inspected.size()),
+                      .time_ms = static_cast<std::uint64_t>(std::max(arrival.time_ns, std::int64_t{0})) / 1'000'000,
+                      .from_server = static_cast<std::uint8_t>(arrival.from_server),
+                      .seen_beginning = static_cast<std::uint8_t>(arrival.seen_beginning)});
   counters_.inspected_packets += 1;
   flow.packets_left -= 1;
   if (verdict.done != 0 || (!whole && verdict.protocol != 0)) {
@@ -150,23 +143,29 @@ bool Detection::inspect(std::uint32_t number, const Frame& frame, const Packet& 
   return false;
 }
 
-bool Detection::wants(const Frame& frame, const Packet& packet) const noexcept {
-  if (packet.later_fragment || packet.network_offset == Packet::far_away) {
-    return false;  // a piece of somebody's payload, without its beginning
+std::span<const std::uint8_t> Detection::wanted(const Frame& frame, const Packet& packet) const noexcept {
+  if (packet.later_fragment) {
+    return {};  // a piece of somebody's payload, without its beginning
   }
+  const auto [network, to_transport] = header_offsets(frame);
+  const auto captured = std::uint64_t{frame.captured_octets} - network;
+  const std::span octets(reinterpret_cast<const std::uint8_t*>(frame.data) + network,
+                         std::min({captured, packet.octets, kLongestPacket}));
   if (options_.empty_packets) {
-    return true;
+    return octets;
   }
-  const auto octets = octets_of(frame, packet);
-  const auto transport = octets.subspan(std::min<std::size_t>(packet.transport_offset, octets.size()));
-  switch (packet.protocol) {
-    case Protocol::tcp: return transport.size() > 12 && transport.size() > std::size_t{transport[12]} / 16 * 4;
-    case Protocol::udp: return transport.size() > 8;
-    default: return true;  // what lies there is for the engine to say
-  }
+  const auto transport = octets.subspan(std::min<std::size_t>(to_transport, octets.size()));
+  const auto has_payload = [&] {
+    switch (packet.protocol) {
+      case Protocol::tcp: return transport.size() > 12 && transport.size() > std::size_t{transport[12]} / 16 * 4;
+      case Protocol::udp: return transport.size() > 8;
+      default: return true;  // what lies there is for the engine to say
+    }
+  };
+  return has_payload() ? octets : std::span<const std::uint8_t>{};
 }
 
-void Detection::prefetch_inspection(std::uint32_t number, const Frame& frame, const Packet& packet) const noexcept {
+void Detection::prefetch_inspection(std::uint32_t number, std::span<const std::uint8_t> octets) const noexcept {
   const auto& flow = flows_[number];
   if (is_inspecting(flow.stage)) {
     const auto* begin = &states_[std::size_t{flow.place} * state_octets_];
@@ -175,7 +174,7 @@ void Detection::prefetch_inspection(std::uint32_t number, const Frame& frame, co
     }
   }
   for (std::size_t line = 1; line < kLinesAhead; ++line) {
-    __builtin_prefetch(frame.data + packet.network_offset + line * kLine);
+    __builtin_prefetch(octets.data() + line * kLine);
   }
 }
 
@@ -188,17 +187,17 @@ void Detection::prefetch_details(std::uint32_t number) const noexcept {
 
 // Engines believe the lengths in headers: where the capture was cut, or the length left to segmentation offload, it is
 // a copy with a length that is true.
-std::span<const std::uint8_t> Detection::true_octets(const Frame& frame, const Packet& packet) {
-  const auto whole = octets_of(frame, packet);
-  const auto* begin = whole.data();
-  const auto octets = whole.size();
-  const auto said = packet.version == 4 ? std::uint64_t{begin[2]} << 8 | begin[3]
-                                        : (std::uint64_t{begin[4]} << 8 | begin[5]) + kIpv6HeaderOctets;
+std::span<const std::uint8_t> Detection::with_true_length(std::span<const std::uint8_t> packet,
+                                                          std::uint8_t ip_version) {
+  const auto* begin = packet.data();
+  const auto octets = packet.size();
+  const auto said = ip_version == 4 ? std::uint64_t{begin[2]} << 8 | begin[3]
+                                    : (std::uint64_t{begin[4]} << 8 | begin[5]) + kIpv6HeaderOctets;
   if (said == octets) [[likely]] {
-    return {begin, octets};
+    return packet;
   }
   cut_packet_.assign(begin, begin + octets);
-  if (packet.version == 4) {
+  if (ip_version == 4) {
     write_be16(&cut_packet_[2], octets);
   } else {
     write_be16(&cut_packet_[4], octets - kIpv6HeaderOctets);

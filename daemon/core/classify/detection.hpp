@@ -34,8 +34,9 @@ struct ClassificationOptions {
   std::vector<Rule> rules;
 };
 
-// Of a packet in its Flow.
-struct Direction {
+// When a packet came, and where it stands in its Flow.
+struct Arrival {
+  std::int64_t time_ns = 0;
   bool from_server = false;
   bool seen_beginning = false;  // of TCP: a SYN came before it, or is in it
 };
@@ -52,11 +53,12 @@ class Detection {
 
   void open(std::uint32_t flow, std::uint8_t protocol) noexcept;
 
-  // Is there anything in the packet to look at?
-  [[nodiscard]] bool wants(const Frame& frame, const Packet& packet) const noexcept;
+  // What there is to look at in a packet, from its IP header on, as far as it was captured; empty: nothing.
+  [[nodiscard]] std::span<const std::uint8_t> wanted(const Frame& frame, const Packet& packet) const noexcept;
 
-  // Looks at a wanted packet of a Flow that is not decided. True: now it is.
-  bool inspect(std::uint32_t flow, const Frame& frame, const Packet& packet, const HotFlow& hot, Direction direction);
+  // Looks at what is wanted of a packet of a Flow that is not decided. True: now it is.
+  bool inspect(std::uint32_t flow, std::span<const std::uint8_t> octets, const Packet& packet, const HotFlow& hot,
+               Arrival arrival);
 
   // The last word on a Flow that is not decided.
   void conclude(std::uint32_t flow, const HotFlow& hot);
@@ -66,7 +68,7 @@ class Detection {
 
   // In two steps, so that the memory has come when it is needed: first, then what that one leads to.
   void prefetch(std::uint32_t flow) const noexcept { __builtin_prefetch(&flows_[flow], 1); }
-  void prefetch_inspection(std::uint32_t flow, const Frame& frame, const Packet& packet) const noexcept;
+  void prefetch_inspection(std::uint32_t flow, std::span<const std::uint8_t> octets) const noexcept;
   void prefetch_details(std::uint32_t flow) const noexcept;
 
   void close(std::uint32_t flow) noexcept;
@@ -83,7 +85,8 @@ class Detection {
  private:
   [[nodiscard]] std::uint8_t budget_of(std::uint8_t protocol) const noexcept;
   [[nodiscard]] std::size_t allocated() const noexcept;
-  [[nodiscard]] std::span<const std::uint8_t> true_octets(const Frame& frame, const Packet& packet);
+  [[nodiscard]] std::span<const std::uint8_t> with_true_length(std::span<const std::uint8_t> packet,
+                                                               std::uint8_t ip_version);
   [[nodiscard]] bool take_state(Classification& flow);
   void release_state(Classification& flow) noexcept;
   [[nodiscard]] void* state(std::uint32_t slot) noexcept { return &states_[std::size_t{slot} * state_octets_]; }

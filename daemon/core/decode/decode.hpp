@@ -24,6 +24,14 @@ namespace spanflow {
 // All of it.
 [[nodiscard]] Discard decode_frame(const Frame& frame, Packet& packet) noexcept;
 
+// Where the headers lie of a frame that decode_frame() takes: not kept with every packet, as hardly any is asked for
+// it.
+struct HeaderOffsets {
+  std::uint64_t network = 0;    // in the frame
+  std::uint64_t transport = 0;  // behind the beginning of the network header
+};
+[[nodiscard]] HeaderOffsets header_offsets(const Frame& frame) noexcept;
+
 // Why a cursor stopped, as a reason to discard.
 [[nodiscard]] inline Discard discard_of(const Cursor& cursor) noexcept {
   return cursor.shortage() == Cursor::Shortage::malformed ? Discard::malformed : Discard::truncated;

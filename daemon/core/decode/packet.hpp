@@ -82,14 +82,10 @@ struct Packet {
   // Fragmentation. A later fragment has no transport header: its ports are those of the first.
   bool first_fragment = false;
   bool later_fragment = false;
-  std::uint16_t network_offset = 0;  // of the network header in the frame; far_away when it lies beyond
   std::uint32_t identification = 0;
   std::uint8_t fragment_protocol = 0;  // what the Fragment header (or the IPv4 header) names
-  std::uint16_t transport_offset = 0;  // of the transport header behind the beginning of the network header
 
   Link link;
-
-  static constexpr std::uint16_t far_away = 0xffff;
 };
 static_assert(sizeof(Packet) == 80);  // a larger one is cleared by a string instruction: 5 ns for each packet
 

@@ -66,17 +66,22 @@ Discard decode_transport(Cursor& cursor, Packet& packet) noexcept {
 Discard decode_frame(const Frame& frame, Packet& packet) noexcept {
   Cursor cursor(frame.data, frame.captured_octets, frame.wire_octets);
   auto discard = decode_link(frame.link_type, cursor, packet.link);
-  const auto network_offset = cursor.offset();
   if (discard == Discard::none) [[likely]] {
     discard = decode_network(cursor, packet);
   }
-  packet.network_offset = static_cast<std::uint16_t>(std::min<std::uint64_t>(network_offset, Packet::far_away));
-  // Sixteen extension headers of 2,048 octets are 32 KiB.
-  packet.transport_offset = static_cast<std::uint16_t>(cursor.offset() - network_offset);
   if (discard == Discard::none) [[likely]] {
     discard = decode_transport(cursor, packet);
   }
   return discard;
+}
+
+HeaderOffsets header_offsets(const Frame& frame) noexcept {
+  Cursor cursor(frame.data, frame.captured_octets, frame.wire_octets);
+  Packet packet;
+  (void)decode_link(frame.link_type, cursor, packet.link);
+  const auto network = cursor.offset();
+  (void)decode_network(cursor, packet);
+  return HeaderOffsets{.network = network, .transport = cursor.offset() - network};
 }
 
 }  // namespace spanflow

@@ -78,15 +78,16 @@ void EngineReplay::put(const Frame& frame, std::uint32_t captured) {
   captured = static_cast<std::uint32_t>(std::min<std::size_t>(captured, octets_.capacity()));
   Frame cut = frame;
   cut.captured_octets = captured;
+  const auto network_offset = header_offsets(cut).network;
   Packet packet;
   if (decode_frame(cut, packet) == Discard::none) {
     // Without what follows the packet in the frame, such as padding.
-    captured = static_cast<std::uint32_t>(std::min<std::uint64_t>(captured, packet.network_offset + packet.octets));
+    captured = static_cast<std::uint32_t>(std::min<std::uint64_t>(captured, network_offset + packet.octets));
   }
   const auto octets = octets_.copy({frame.data, captured});
   cut.data = octets.data();
   cut.captured_octets = captured;
-  const auto network = octets.subspan(std::min<std::size_t>(packet.network_offset, octets.size()));
+  const auto network = octets.subspan(std::min<std::size_t>(network_offset, octets.size()));
   const auto length = network.size();
   if (packet.version == 4 && length >= 20 && length < packet.octets) {
     write_be16(&network[2], length);
