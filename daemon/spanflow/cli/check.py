@@ -8,6 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from spanflow.cli.settings_arguments import add_set_argument
 from spanflow.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -25,14 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         " file.",
     )
     parser.add_argument("file", metavar="FILE", help="the YAML file")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="override a setting, as in cache.active_timeout=120s; may be repeated",
-    )
+    add_set_argument(parser, example="cache.active_timeout=120s")
     parser.add_argument("--dump", action="store_true", help="print every setting with its value, as YAML")
     parser.set_defaults(run=run)
 

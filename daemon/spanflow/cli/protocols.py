@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from spanflow.cli.settings_arguments import add_set_argument
 from spanflow.errors import ExitCode, SpanflowError
 
 if TYPE_CHECKING:
@@ -36,14 +37,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="a configuration file, for its section dpi")
     parser.add_argument("--engine", metavar="NAME", help="ask this engine, as dpi.engine would name it")
-    parser.add_argument(
-        "--set",
-        dest="overrides",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help="override a setting, as in dpi.protocols_file=/etc/spanflow/protocols.txt; may be repeated",
-    )
+    add_set_argument(parser, example="dpi.protocols_file=/etc/spanflow/protocols.txt")
     parser.add_argument("--json", action="store_true", help="print a JSON object")
     parser.set_defaults(run=run)
 

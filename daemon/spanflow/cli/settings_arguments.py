@@ -17,11 +17,16 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="who receives the flows, as in ipfix+udp://192.0.2.1:4739?biflow=true; may be repeated",
     )
+    add_set_argument(parser, example="cache.active_timeout=120s")
+
+
+def add_set_argument(parser: argparse.ArgumentParser, *, example: str) -> None:
+    """Declare `--set`: `overrides` of the namespace."""
     parser.add_argument(
         "--set",
         dest="overrides",
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="override a setting, as in cache.active_timeout=120s; may be repeated",
+        help=f"override a setting, as in {example}; may be repeated",
     )
