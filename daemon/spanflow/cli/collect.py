@@ -14,13 +14,14 @@ import time
 from typing import Any, TextIO
 
 from spanflow.cli.record_writers import JsonLines, RecordWriter, TableRows
-from spanflow.cli.tables import Fact, Style, human, summary_lines
+from spanflow.cli.tables import Fact, Style, summary_lines
 from spanflow.collecting.listener import DEFAULT_PORT, UdpListener, address_text, parse_address
 from spanflow.collecting.malformed import MalformedMessageError, Reason
 from spanflow.collecting.message import DataSet, Message
 from spanflow.collecting.process import CollectingProcess
 from spanflow.collecting.session import TransportSession
 from spanflow.errors import ExitCode, SpanflowError
+from spanflow.short_numbers import human
 from spanflow.stop_signals import StopSignals
 
 FLUSH_INTERVAL_SECONDS = 0.2

@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Meter, export, sum up. Raises SpanflowError; returns an exit code."""
     from spanflow.applications import NO_APPLICATIONS
     from spanflow.classification import REMEDY, open_classification
-    from spanflow.cli.metering_progress import Progress
     from spanflow.config.load import load
+    from spanflow.metering_progress import Progress
     from spanflow.stop_signals import StopSignals
 
     settings = load(arguments.config, arguments.overrides, arguments.collectors)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from spanflow.application_counts import ApplicationCount, ApplicationCounts
 from spanflow.applications import UNKNOWN
-from spanflow.cli.tables import Fact, Style, human, summary_lines
+from spanflow.cli.tables import Fact, Style, summary_lines
+from spanflow.short_numbers import human
 
 if TYPE_CHECKING:
     from spanflow.applications import Applications

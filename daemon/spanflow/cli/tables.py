@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, TextIO
 
 from spanflow.cli.flow_rows import FlowRow
 from spanflow.collecting.values import calendar_text
+from spanflow.short_numbers import human
 
 _PROTOCOLS = {
     0: "HOPOPT",
@@ -50,7 +51,6 @@ _END_REASONS = {1: "idle", 2: "active", 3: "end", 4: "forced", _LACK_OF_RESOURCE
 _LONGEST_APPLICATION = 40
 """It may be what anybody sent: two names of RFC 6759's width find room."""
 
-_UNITS = "kMGTPE"
 _UNKNOWN = "-"
 _GAP = "  "
 
@@ -97,17 +97,6 @@ def escape(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
-def human(number: int) -> str:
-    """A count in at most 6 characters: 999, 1.2k, 34.5M, 678.9G."""
-    if number < 1000:
-        return str(number)
-    value, unit = number / 1000, 0
-    # 999.95 would be written as 1000.0
-    while value >= 999.95 and unit < len(_UNITS) - 1:
-        value, unit = value / 1000, unit + 1
-    return f"{value:.1f}{_UNITS[unit]}"
 
 
 def seconds_text(duration_ns: int) -> str:
