@@ -87,11 +87,11 @@ def _no_details() -> Array:
 class Batch:
     """Flow Records of one IP version, oriented, and what stands beside them.
 
-    records: dtype RECORD, shape (n,), read-only; the memory goes back to its pool with the last view. details:
-    uint8; the record's `details_offset` and `details_octets` say where its own are (see `spanflow.details`).
-    first_packets: dtype FIRST_PACKET, shape (n, cache.first_packets), None where that is 0. columns: what
-    plugins add, by name, each of n values. attachments: one object for each record, what per-packet plugins
-    of the reference engine have left in `metrics` and `classifiers`; empty without such plugins.
+    records: dtype RECORD, shape (n,), read-only; the memory goes back to its pool with the last view.
+    details: uint8; the record's `details_offset` and `details_octets` say where its own are (see
+    `spanflow.details`). first_packets: dtype FIRST_PACKET, shape (n, cache.first_packets), None where that is
+    0. columns: what plugins add, by name, each of n values. attachments: one for each record, what per-packet
+    plugins of the reference engine have left; empty without such plugins.
     """
 
     records: Array

@@ -19,7 +19,6 @@ from spanflow.cli.tables import (
     Style,
     escape,
     flag_letters,
-    human,
     seconds_text,
     summary_lines,
 )
@@ -387,24 +386,6 @@ def test_style_of_a_terminal(
 
 def test_style_of_a_pipe() -> None:
     assert Style.of(Latin1Pipe()) == Style(arrow="->", ellipsis="~")
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (0, "0"),
-        (999, "999"),
-        (1000, "1.0k"),
-        (1234, "1.2k"),
-        (999_949, "999.9k"),
-        (999_950, "1.0M"),
-        (34_567_890, "34.6M"),
-        (2**64 - 1, "18.4E"),
-        (10**22, "10000.0E"),
-    ],
-)
-def test_human(number: int, text: str) -> None:
-    assert human(number) == text
 
 
 def test_durations() -> None:

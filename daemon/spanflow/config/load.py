@@ -5,18 +5,28 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spanflow.config.arguments import bind_collector, bind_interface, bind_override
+from spanflow.config.arguments import bind_collector, bind_interface, bind_override, bind_text
 from spanflow.config.bind import Binder
 from spanflow.config.document import LARGEST_FILE, compose, decode
 from spanflow.config.environment import bind_environment
 from spanflow.config.findings import Findings, Place, argument
 from spanflow.config.given import Given
-from spanflow.config.schema import MOST_COLLECTORS, MOST_INTERFACES, Settings, sections
+from spanflow.config.schema import MOST_COLLECTORS, MOST_INTERFACES, MOST_PLUGINS, Settings, sections
 from spanflow.config.wording import quoted, shown
 from spanflow.errors import ConfigError, ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """A setting as a keyword argument of the library: its name there, the full key, the text."""
+
+    name: str
+    key: str
+    text: str
 
 
 def load(
@@ -25,11 +35,13 @@ def load(
     collectors: Sequence[str] = (),
     interfaces: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
+    keywords: Sequence[Keyword] = (),
 ) -> Settings:
     """The settings of a YAML file (None: the defaults), changed by variables, then by `KEY=VALUE` overrides.
 
     collectors, interfaces: URLs and names in addition to those that file, variables and overrides name.
-    environment: variables such as os.environ; None has none.
+    environment: variables such as os.environ; None has none. keywords: arguments of the library, which come
+    last.
     Raises ConfigError with every finding; for a file that cannot be read its exit code is 66, 74 or 77.
     """
     findings, given = Findings(), Given()
@@ -42,6 +54,9 @@ def load(
         bind_collector(url, argument("--collector", url, position), findings, given)
     for position, name in enumerate(interfaces, len(overrides) + len(collectors)):
         bind_interface(name, argument("-i", name, position), findings, given)
+    for position, keyword in enumerate(keywords):
+        place = Place(f"{keyword.name}={shown(keyword.text, 80)}", key=keyword.key, rank=(3, position))
+        bind_text(keyword.key, keyword.text, place, findings, given)
     _check_together(findings, given)
     findings.raise_if_any()
     return _build(given)
@@ -83,11 +98,11 @@ def _check_together(findings: Findings, given: Given) -> None:
         ("interfaces", [(place, each.name) for place, each in given.interfaces], MOST_INTERFACES),
         ("collectors", [(place, each.name) for place, each in given.collectors], MOST_COLLECTORS),
     ):
-        if len(named) > most:
-            findings.add(named[most][0], key, f"more than {most} {key}; remove some")
+        _check_number(findings, key, [place for place, _ in named], most)
         advice = "remove one" if key == "interfaces" else "give it another with name="
         for where, name in _repeated(named):
             findings.add(where, key, f"a second {key[:-1]} has the name {quoted(name)}; {advice}")
+    _check_number(findings, "plugins", [place for place, _ in given.plugins], MOST_PLUGINS)
     settings = _build(given)
     workers = _workers(settings)
     shared = {"dpi.max_flows": settings.dpi.max_flows}
@@ -97,6 +112,11 @@ def _check_together(findings: Findings, given: Given) -> None:
         # The default is enough for any number of workers, so that there is a place to name.
         if key in given.places and flows < workers:
             findings.add(given.places[key], key, f"{flows} flows do not do for {workers} workers; raise it")
+
+
+def _check_number(findings: Findings, key: str, places: Sequence[Place], most: int) -> None:
+    if len(places) > most:
+        findings.add(places[most], key, f"more than {most} {key}; remove some")
 
 
 def _repeated(named: Iterable[tuple[Place, str]]) -> Iterator[tuple[Place, str]]:
@@ -127,4 +147,5 @@ def _build(given: Given) -> Settings:
         **built,
         interfaces=tuple(interface for _, interface in given.interfaces),
         collectors=tuple(collector for _, collector in given.collectors),
+        plugins=tuple(plugin for _, plugin in given.plugins),
     )

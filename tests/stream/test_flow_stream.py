@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FlowStream over files: flows, batches, counters, and every way to end it."""
+
+from __future__ import annotations
+
+import gc
+import json
+import threading
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from craft import link, network, transport
+from craft.capture import SECOND, Capture
+from craft.conversation import EPOCH_NS
+from golden.regenerate import DEMO
+from spanflow import CaptureError, ConfigError, Flow, FlowStream, Streamer, UsageError
+from spanflow.stream.run import CaptureWarning
+
+ENGINES: tuple[Literal["native", "reference"], ...] = ("native", "reference")
+
+
+def stream(source: Any = DEMO, **arguments: Any) -> FlowStream:
+    return FlowStream(source, **{"enable_ndpi": False, **arguments})
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """3,000 Flows of a packet each, one a second: three batches, most of them before the end."""
+    return udp_flows(tmp_path / "many.pcap", range(3000))
+
+
+def udp_flows(path: Path, numbers: range, *, at_once: bool = False) -> Path:
+    capture = Capture()
+    for number in numbers:
+        packet = network.ipv4("10.0.0.1", "10.0.0.2", transport.udp(1000 + number, 53, b"x" * 10))
+        time_ns = EPOCH_NS + (0 if at_once else number * SECOND)
+        capture.add(time_ns, link.ethernet(packet))
+    path.write_bytes(capture.pcap())
+    return path
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_packet_is_in_a_flow_or_dropped(engine: Any) -> None:
+    with stream(engine=engine) as flows:
+        found = list(flows)
+        assert flows.engine == engine
+        assert flows.current_flows == 0
+        assert flows.packets == sum(flow.packet_delta_count for flow in found) + sum(flows.drops.values())
+        assert flows.drops["non_ip"] > 0
+        assert "kernel" not in flows.drops
+        assert flows.flows == len({flow.flow_id for flow in found})
+
+
+def test_both_engines_give_the_same_flows() -> None:
+    native, reference = (
+        sorted(json.dumps(flow.to_dict("core"), sort_keys=True) for flow in stream(engine=engine))
+        for engine in ENGINES
+    )
+    assert native == reference
+
+
+def test_batches_are_the_flows() -> None:
+    flows = [flow.source_transport_port for flow in stream()]
+    batches = list(stream().batches())
+    assert [port for batch in batches for port in batch["source_transport_port"].tolist()] == flows
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_leaving_the_loop_ends_the_run(engine: Any, many: Path) -> None:
+    flows = stream(many, engine=engine)
+    for _ in flows:
+        break
+    gc.collect()
+    assert flows.current_flows == 0
+    counters = flows.counters()
+    assert counters.accounted.packets == counters.handed_over.packets, "what was cached is flushed"
+    assert flows.packets > 0
+    assert sum(flow.packet_delta_count for flow in flows) == 3000, "it can be read again"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_terminate_hands_over_what_is_cached(engine: Any, tmp_path: Path) -> None:
+    """From another thread, while the loop waits for a pipe that nobody writes to any more."""
+    flows = stream(udp_flows(tmp_path / "flows.pcap", range(5000)), engine=engine)
+    found = []
+    for flow in flows:
+        found.append(flow)
+        if len(found) == 1:
+            thread = threading.Thread(target=flows.terminate)
+            thread.start()
+            thread.join()
+    assert sum(flow.packet_delta_count for flow in found) == flows.packets
+
+
+def test_close_twice_and_without_a_run() -> None:
+    flows = stream()
+    flows.close()
+    next(iter(flows))
+    flows.close()
+    flows.close()
+    assert flows.current_flows == 0
+
+
+def test_an_exception_in_the_loop_ends_the_run() -> None:
+    flows = stream()
+
+    def loop() -> None:
+        with flows:
+            for _ in flows:
+                raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        loop()
+    assert flows.current_flows == 0
+
+
+def test_two_readers_at_once_are_refused() -> None:
+    flows = stream()
+    reading = iter(flows)
+    next(reading)
+    with pytest.raises(UsageError, match="this stream is being read"):
+        next(iter(flows))
+    assert list(reading)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_capacity_bounds_the_cache(engine: Any, tmp_path: Path) -> None:
+    path = udp_flows(tmp_path / "flows.pcap", range(2000), at_once=True)
+    flows = stream(path, engine=engine, capacity=100)
+    assert flows.capacity == 100
+    reasons = [flow.end_detail for flow in flows]
+    assert (reasons.count("evicted"), reasons.count("flush")) == (1900, 100)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_capacity_changes_while_it_runs(engine: Any, many: Path) -> None:
+    flows = stream(many, engine=engine, capacity=10, inactive_timeout=3600, active_timeout=0)
+    for _ in flows:
+        flows.capacity = 50
+        break
+    assert flows.capacity == 50
+    assert [flow.end_detail for flow in flows].count("flush") == 50
+    with pytest.raises(ConfigError, match="capacity: 0 flows"):
+        flows.capacity = 0
+
+
+def test_files_as_one_input(tmp_path: Path) -> None:
+    for name, numbers in (("a.pcap", range(5)), ("b.pcap", range(5, 9))):
+        udp_flows(tmp_path / name, numbers)
+    assert len(list(stream([tmp_path / "a.pcap", tmp_path / "b.pcap"]))) == 9
+    assert len(list(stream(f"{tmp_path}/*.pcap"))) == 9
+    assert len(list(stream(f"{tmp_path}/*.pcap", bpf_filter="udp port 1001"))) == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_no_capture(engine: Any, tmp_path: Path) -> None:
+    (tmp_path / "text.pcap").write_text("this is no capture, and never was")
+    udp_flows(tmp_path / "good.pcap", range(3))
+    flows = stream([tmp_path / "text.pcap", tmp_path / "good.pcap"], engine=engine)
+    found = []
+    with pytest.raises(CaptureError, match=r"text\.pcap: "):
+        found += flows  # list.__iadd__ keeps what came before the error
+    assert len(flows.problems) == 1
+    assert flows.packets == 3
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_cut_file_is_read_up_to_there(engine: Any, tmp_path: Path) -> None:
+    path = udp_flows(tmp_path / "cut.pcap", range(3))
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.warns(CaptureWarning, match=r"cut\.pcap: "):
+        assert len(list(stream(path, engine=engine))) == 2
+
+
+def test_counters_before_the_first_run() -> None:
+    flows = stream()
+    assert (flows.packets, flows.flows, flows.current_flows, flows.drops, flows.problems) == (0, 0, 0, {}, [])
+    with pytest.raises(UsageError, match="nothing was metered yet"):
+        flows.counters()
+
+
+def test_engines_and_what_they_take() -> None:
+    with pytest.raises(UsageError, match="engine: 'fast' is none"):
+        FlowStream(DEMO, engine="fast")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="native takes no user_metrics"):
+        FlowStream(DEMO, engine="native", user_metrics={"m": lambda packet, flow: 1})
+    assert FlowStream(DEMO, user_metrics={"m": lambda packet, flow: 1}).engine == "reference"
+    assert FlowStream(DEMO).engine == "native"
+
+
+def test_metrics_are_columns() -> None:
+    def largest(packet: Any, flow: Any) -> int:
+        return max(packet.size, flow.metrics.get("largest") or 0)
+
+    flows = stream(user_metrics={"largest": largest, "proto": lambda packet, flow: packet.ip_protocol})
+    frame = flows.to_pandas(["metrics.largest", "packet_length_max", "metrics.proto", "protocol_identifier"])
+    assert (frame["metrics.largest"] == frame["packet_length_max"]).all()
+    assert frame["metrics.largest"].dtype == "int64"
+    assert (frame["metrics.proto"] == frame["protocol_identifier"]).all()
+    assert {f"metrics.{name}" for name in ("largest", "proto")} <= set(flows.to_pandas().columns)
+
+
+def test_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spanflow.metering_progress._INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr("spanflow.stream.run._PROGRESS_AFTER_S", 0.0)
+    list(stream(progress=True))
+    shown = capsys.readouterr().err
+    assert "100%" in shown
+    assert shown.endswith("\r")
+    list(stream(progress=False))
+    list(stream())
+    assert capsys.readouterr().err == "", "nobody watches a pipe"
+
+
+def test_streamer_has_the_names_of_old() -> None:
+    streamer = Streamer(DEMO, 64_000, 90, 30, enable_ndpi=False)
+    assert (streamer.capacity, streamer.active_timeout, streamer.inactive_timeout) == (64_000, 90, 30)
+    assert Streamer(DEMO).capacity == 128_000
+    found: list[Flow] = list(streamer)
+    assert streamer.processed_packets == streamer.packets > 0
+    assert streamer.flows_number == streamer.flows > 0
+    assert streamer.current_flows == 0
+    for flow in found:
+        assert flow.export_reason in (0, 1, 2, 3, 4, 5)
+        assert json.loads(str(flow))["flow_id"] == flow.flow_id
+    event = threading.Event()
+    event.set()
+    streamer.active_watcher(event)
+    streamer.inactive_watcher(event)
+    streamer.terminate()
