@@ -24,7 +24,7 @@ def test_names_of_the_field_table_and_of_old_are_the_same_values(flow: Flow) -> 
     assert flow.dst_port == flow.destination_transport_port == flow.destinationTransportPort
     assert flow.f_pktTotalCount == flow.src_to_dst_pkts == flow.packetDeltaCount
     assert flow.b_octetTotalCount == flow.dst_to_src_bytes == flow.reverseOctetDeltaCount
-    assert flow.flowStart == flow.start_time == flow.flow_start_ns / 1e9
+    assert flow.flowStart == flow.start_time == flow.start_ns / 1e9
     assert flow.pktTotalCount == flow.f_pktTotalCount + flow.b_pktTotalCount
 
 

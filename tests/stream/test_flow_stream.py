@@ -47,7 +47,7 @@ def test_every_packet_is_in_a_flow_or_dropped(engine: Any) -> None:
         found = list(flows)
         assert flows.engine == engine
         assert flows.current_flows == 0
-        assert flows.packets == sum(flow.packet_delta_count for flow in found) + sum(flows.drops.values())
+        assert flows.packets == sum(flow.packet_count for flow in found) + sum(flows.drops.values())
         assert flows.drops["non_ip"] > 0
         assert "kernel" not in flows.drops
         assert flows.flows == len({flow.flow_id for flow in found})
@@ -77,12 +77,12 @@ def test_leaving_the_loop_ends_the_run(engine: Any, many: Path) -> None:
     counters = flows.counters()
     assert counters.accounted.packets == counters.handed_over.packets, "what was cached is flushed"
     assert flows.packets > 0
-    assert sum(flow.packet_delta_count for flow in flows) == 3000, "it can be read again"
+    assert sum(flow.packet_count for flow in flows) == 3000, "it can be read again"
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_terminate_hands_over_what_is_cached(engine: Any, tmp_path: Path) -> None:
-    """From another thread, while the loop waits for a pipe that nobody writes to any more."""
+    """From another thread: the loop goes on until all of that has come."""
     flows = stream(udp_flows(tmp_path / "flows.pcap", range(5000)), engine=engine)
     found = []
     for flow in flows:
@@ -91,7 +91,7 @@ def test_terminate_hands_over_what_is_cached(engine: Any, tmp_path: Path) -> Non
             thread = threading.Thread(target=flows.terminate)
             thread.start()
             thread.join()
-    assert sum(flow.packet_delta_count for flow in found) == flows.packets
+    assert sum(flow.packet_count for flow in found) == flows.packets
 
 
 def test_close_twice_and_without_a_run() -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,10 +23,16 @@ from spanflow.stream.metric_columns import metric_columns
 from spanflow.stream.run import Plan, Run
 from spanflow.stream.sources import Source, resolve
 from spanflow.stream.stream_settings import stream_settings
+from spanflow.tables.arrow import arrow_table, to_pandas
+from spanflow.tables.output import Target
+from spanflow.tables.parquet import ParquetWriter
+from spanflow.tables.rows import CsvWriter, JsonWriter
 
 if TYPE_CHECKING:
     import pandas
     import pyarrow
+
+    from spanflow.reference.plugins import PacketPluginCounters
 
 Metric = Callable[[Any, Any], Any]
 """A user metric: `(packet, flow) → value`, called on every packet."""
@@ -55,7 +61,7 @@ class FlowStream:
 
     >>> from spanflow import FlowStream
     >>> with FlowStream("config/demo.pcap", enable_ndpi=False) as stream:
-    ...     longest = max(stream, key=lambda flow: flow.packet_delta_count)
+    ...     longest = max(stream, key=lambda flow: flow.packet_count)
     >>> stream.packets == stream.counters().accounted.packets + sum(stream.drops.values())
     True
 
@@ -127,38 +133,29 @@ class FlowStream:
         self._run = Run(self._plan, self._chain)
         yield from self._run.batches()
 
-    def to_csv(self, path: str | os.PathLike[str], features: Features | None = None) -> int:
+    def to_csv(self, path: Target, features: Features | None = None) -> int:
         """Meter the source into a CSV file (RFC 4180, with a header); returns the number of flows.
 
-        path: `-` is standard output. features: `classic` gives the 48 columns of old.
+        path: a file, which is there when it is whole; `-` is standard output. features: `classic` gives the
+        48 columns of old. Raises OutputError for a file that cannot be written.
         """
-        from spanflow.tables.csv_file import write_csv
+        return CsvWriter(path, self._selection(features)).write_all(self.batches())
 
-        return write_csv(self.batches(), path, self._selection(features))
-
-    def to_json(self, path: str | os.PathLike[str], features: Features | None = None) -> int:
+    def to_json(self, path: Target, features: Features | None = None) -> int:
         """Meter the source into JSON lines, one object a flow; returns the number of flows."""
-        from spanflow.tables.json_file import write_json
+        return JsonWriter(path, self._selection(features)).write_all(self.batches())
 
-        return write_json(self.batches(), path, self._selection(features))
-
-    def to_parquet(self, path: str | os.PathLike[str], features: Features | None = None) -> int:
+    def to_parquet(self, path: Target, features: Features | None = None) -> int:
         """Meter the source into a Parquet file; returns the number of flows. Needs pyarrow."""
-        from spanflow.tables.parquet_file import write_parquet
-
-        return write_parquet(self.batches(), path, self._selection(features))
+        return ParquetWriter(path, self._selection(features)).write_all(self.batches())
 
     def to_arrow(self, features: Features | None = None) -> pyarrow.Table:
         """Meter the source into a pyarrow.Table, which holds all flows in memory. Needs pyarrow."""
-        from spanflow.tables.arrow import arrow_table
-
         return arrow_table(self.batches(), self._selection(features))
 
     def to_pandas(self, features: Features | None = None) -> pandas.DataFrame:
         """Meter the source into a pandas.DataFrame, which holds all flows in memory. Needs pandas."""
-        from spanflow.tables.data_frame import data_frame
-
-        return data_frame(self.batches(), self._selection(features))
+        return to_pandas(self.batches(), self._selection(features))
 
     def _selection(self, features: Features | None) -> Selection:
         """Raises UnknownColumnError, and ConfigError for columns that this stream does not keep."""
@@ -269,10 +266,13 @@ class FlowStream:
         """What was wrong with the files of the last run."""
         return [] if self._run is None else self._run.problems()
 
-    def plugin_counters(self) -> Sequence[PluginCounters]:
-        """What each per-flow and each per-packet plugin took, and how often it failed."""
-        per_packet = [] if self._run is None else self._run.plugin_counters()
-        return [*per_packet, *self._chain.counters()]
+    def plugin_counters(self) -> list[PluginCounters]:
+        """What each per-flow plugin took, and how often it failed, since the stream was made."""
+        return self._chain.counters()
+
+    def packet_plugin_counters(self) -> list[PacketPluginCounters]:
+        """How often each classifier and each metric was called in the last run, and failed."""
+        return [] if self._run is None else self._run.packet_plugin_counters()
 
 
 def _several(classifiers: Any) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from spanflow.plugins.declaration import COLUMN_TYPES, ColumnType
 from spanflow.record import Array, Batch
 
-_TYPES = {int: "signed64", bool: "boolean", str: "string"}
+_TYPES: dict[object, str] = {int: "signed64", bool: "boolean", str: "string"}
 _NUMBERS = (int, float, np.number)
 
 

@@ -21,12 +21,12 @@ from spanflow.meter import cache_flows, flow_octets
 from spanflow.metering_counters import MeteringCounters
 from spanflow.metering_progress import Progress, watched
 from spanflow.plugins.chain import PluginChain
-from spanflow.plugins.counters import PluginCounters
 from spanflow.stream.metric_columns import metric_columns, with_metrics
 from spanflow.stream.sources import Sources
 
 if TYPE_CHECKING:
     from spanflow.reference.meter import ReferenceMeter
+    from spanflow.reference.plugins import PacketPluginCounters
 
 RESERVED_FLOWS = 1_000_000
 """How far the capacity of a native cache may be raised while it runs, at the least."""
@@ -108,8 +108,8 @@ class Run:
         """What is wrong with the files so far."""
         return [] if isinstance(self.engine, LiveMeter) else self.engine.problems()
 
-    def plugin_counters(self) -> Sequence[PluginCounters]:
-        """Of the per-packet plugins."""
+    def packet_plugin_counters(self) -> list[PacketPluginCounters]:
+        """Of each classifier and each metric."""
         if isinstance(self.engine, FileMeter | LiveMeter):
             return []
         return self.engine.plugin_counters()
