@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The only file that knows Python.
+// The native module: Metering Processes, what they hand over, what they count.
+#include "bindings.hpp"
+
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
@@ -11,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -40,18 +43,30 @@ struct BatchView {
   std::unique_ptr<Batch> batch;
 };
 
-int get_buffer(PyObject* self, Py_buffer* view, int flags) {
-  if ((flags & PyBUF_WRITABLE) != 0) {
-    PyErr_SetString(PyExc_BufferError, "a batch is read-only");
-    view->obj = nullptr;
-    return -1;
-  }
-  const auto records = nb::inst_ptr<BatchView>(nb::handle(self))->batch->records();
-  return PyBuffer_FillInfo(view, self, const_cast<FlowRecord*>(records.data()),
-                           static_cast<Py_ssize_t>(records.size_bytes()), 1, flags);
+// What Python holds of the first packets of a batch, which it keeps alive.
+struct FirstPacketsView {
+  nb::object batch;
+};
+
+std::span<const FlowRecord> exported(const BatchView& view) { return view.batch->records(); }
+std::span<const FirstPacket> exported(const FirstPacketsView& view) {
+  return nb::inst_ptr<BatchView>(view.batch)->batch->first_packets();
 }
 
-PyType_Slot batch_slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)}, {0, nullptr}};
+template <typename View>
+int get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
+  if ((flags & PyBUF_WRITABLE) != 0) {
+    PyErr_SetString(PyExc_BufferError, "a batch is read-only");
+    buffer->obj = nullptr;
+    return -1;
+  }
+  const auto octets = std::as_bytes(exported(*nb::inst_ptr<View>(nb::handle(self))));
+  return PyBuffer_FillInfo(buffer, self, const_cast<std::byte*>(octets.data()), static_cast<Py_ssize_t>(octets.size()),
+                           1, flags);
+}
+
+template <typename View>
+PyType_Slot buffer_slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer<View>)}, {0, nullptr}};
 
 HashSecret random_secret() {
   HashSecret secret;
@@ -253,13 +268,20 @@ NB_MODULE(_core, m) {
   m.attr("CONTINUATION") = int{FlowRecord::flag_continuation};
   m.attr("FLOW_OCTETS") = FlowCache::kOctetsPerFlow;
   m.attr("CLASSIFICATION_OCTETS") = sizeof(Classification);
+  m.attr("FIRST_PACKET_OCTETS") = sizeof(FirstPacket);
 
-  nb::class_<BatchView>(m, "Batch", nb::type_slots(batch_slots))
+  nb::class_<FirstPacketsView>(m, "FirstPackets", nb::type_slots(buffer_slots<FirstPacketsView>));
+  nb::class_<BatchView>(m, "Batch", nb::type_slots(buffer_slots<BatchView>))
       .def("__len__", [](const BatchView& view) { return view.batch->size(); })
       .def_prop_ro("ip_version", [](const BatchView& view) { return int{view.batch->ip_version()}; })
-      .def_prop_ro("details", [](const BatchView& view) {
-        const auto& details = view.batch->details();
-        return nb::bytes(details.data(), details.size());
+      .def_prop_ro("details",
+                   [](const BatchView& view) {
+                     const auto& details = view.batch->details();
+                     return nb::bytes(details.data(), details.size());
+                   })
+      .def_prop_ro("first_packets", [](const nb::object& self) -> nb::object {
+        const auto none = nb::inst_ptr<BatchView>(self)->batch->first_packets().empty();
+        return none ? nb::none() : nb::cast(FirstPacketsView{self});
       });
 
   nb::register_exception_translator([](const std::exception_ptr& caught, void*) {
@@ -298,6 +320,7 @@ NB_MODULE(_core, m) {
           },
           nb::arg("timeout_ms"))
       .def("finished", &Meter::finished)
+      .def("set_capacity", &Meter::set_capacity, nb::arg("flows"))
       .def("counters",
            [](const Meter& meter) {
              nb::list all;
@@ -340,13 +363,15 @@ NB_MODULE(_core, m) {
           "__init__",
           [](MeteringOptions* self, std::int64_t active_timeout_ns, std::int64_t inactive_timeout_ns,
              std::int64_t tcp_linger_ns, std::int64_t tcp_fin_timeout_ns, std::int64_t reorder_window_ns,
-             std::uint32_t max_flows, std::uint32_t max_fragments, bool vlan_in_key, bool interface_in_key,
-             bool preallocate, std::string filter, std::optional<ClassificationOptions> classification) {
+             std::uint32_t max_flows, std::uint32_t max_fragments, std::uint32_t first_packets, bool vlan_in_key,
+             bool interface_in_key, bool preallocate, std::string filter,
+             std::optional<ClassificationOptions> classification) {
             new (self) MeteringOptions{
                 .timeouts = timeouts_of(active_timeout_ns, inactive_timeout_ns, tcp_linger_ns, tcp_fin_timeout_ns),
                 .reorder_window_ns = reorder_window_ns,
                 .max_flows = max_flows,
                 .max_fragments = max_fragments,
+                .first_packets = first_packets,
                 .vlan_in_key = vlan_in_key,
                 .interface_in_key = interface_in_key,
                 .preallocate = preallocate,
@@ -356,8 +381,8 @@ NB_MODULE(_core, m) {
           },
           nb::kw_only(), nb::arg("active_timeout_ns"), nb::arg("inactive_timeout_ns"), nb::arg("tcp_linger_ns"),
           nb::arg("tcp_fin_timeout_ns"), nb::arg("reorder_window_ns"), nb::arg("max_flows"), nb::arg("max_fragments"),
-          nb::arg("vlan_in_key"), nb::arg("interface_in_key"), nb::arg("preallocate"), nb::arg("filter"),
-          nb::arg("classification") = nb::none());
+          nb::arg("first_packets"), nb::arg("vlan_in_key"), nb::arg("interface_in_key"), nb::arg("preallocate"),
+          nb::arg("filter"), nb::arg("classification") = nb::none());
 
   nb::class_<FileMeter, Meter>(m, "FileMeter")
       .def(
@@ -469,4 +494,6 @@ NB_MODULE(_core, m) {
         }
         return all;
       });
+
+  bind_text(m);
 }

@@ -2,8 +2,23 @@
 #include "meter.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace spanflow {
+
+void Meter::set_capacity(std::int64_t flows) {
+  const auto workers = static_cast<std::uint32_t>(workers_.size());
+  std::int64_t most = 0;
+  for (const auto& worker : workers_) {
+    most += worker->largest_capacity();
+  }
+  if (flows < workers || flows > most) {
+    throw std::invalid_argument("the cache was made for " + std::to_string(most) + ", and each worker needs one");
+  }
+  for (std::uint32_t worker = 0; worker < workers; ++worker) {
+    workers_[worker]->set_capacity(share_of(static_cast<std::uint32_t>(flows), worker, workers));
+  }
+}
 
 std::vector<Counters> Meter::counters() const {
   std::vector<Counters> all;

@@ -29,6 +29,10 @@ class Meter {
   [[nodiscard]] std::unique_ptr<Batch> pop(std::chrono::milliseconds timeout) { return queue_.pop(timeout); }
   [[nodiscard]] bool finished() const { return queue_.exhausted(); }
 
+  // How many Flows the workers may hold together from now on. Throws std::invalid_argument unless each gets one and
+  // none more than its cache was made for.
+  void set_capacity(std::int64_t flows);
+
   [[nodiscard]] std::vector<Counters> counters() const;
   // What libpcap says against the filter, empty when it compiles. After the end only.
   [[nodiscard]] std::string filter_error() const;

@@ -20,6 +20,7 @@ MeteringProcess::MeteringProcess(const MeteringOptions& options, std::shared_ptr
                                  BatchQueue::WhenFull when_full)
     : options_(options),
       cache_(options.max_flows, options.secret, options.preallocate),
+      capacity_(options.max_flows),
       wheel_(options.max_flows, options.preallocate),
       fragments_(options.max_fragments, options.vlan_in_key, options.secret),
       filter_(options.filter),
@@ -28,6 +29,11 @@ MeteringProcess::MeteringProcess(const MeteringOptions& options, std::shared_ptr
   if (options.classification) {
     detection_ = std::make_unique<Detection>(*options.classification, options.max_flows, counters_.classification);
     writer_.set_detection(detection_.get());
+  }
+  if (options.first_packets != 0) {
+    first_packets_ = std::make_unique<FirstPackets>(options.max_flows, options.first_packets, options.preallocate);
+    of_a_new_record_ |= FlowState::collecting;
+    writer_.set_first_packets(options.first_packets);
   }
 }
 
@@ -174,9 +180,7 @@ std::uint32_t MeteringProcess::settle(std::uint32_t flow, const Observation& obs
 }
 
 std::uint32_t MeteringProcess::open_flow(const Observation& observation) {
-  while (!cache_.room_for(observation.hash).available) [[unlikely]] {
-    make_room(observation.hash);  // twice, when the cache is full and the chain too
-  }
+  make_room(observation.hash);
   const auto flow = cache_.insert(observation.key, observation.hash);
   auto& hot = cache_.hot(flow);
   auto& cold = cache_.cold(flow);
@@ -185,7 +189,7 @@ std::uint32_t MeteringProcess::open_flow(const Observation& observation) {
   const auto handshake = observation.packet.tcp_flags & (TcpFlag::syn | TcpFlag::ack);
   const auto answers = handshake == (TcpFlag::syn | TcpFlag::ack) && !observation.key.talks_to_itself();
   const auto initiator_is_high = (observation.direction == 1) != answers;
-  hot.state = FlowState::empty | (initiator_is_high ? FlowState::initiator_is_high : 0);
+  hot.state = of_a_new_record_ | (initiator_is_high ? FlowState::initiator_is_high : 0);
   hot.last_ns = observation.frame->time_ns;
   clear_record(hot);
   cold.flow_first_ns = observation.frame->time_ns;
@@ -238,8 +242,8 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
   direction.tcp_flags |= packet.tcp_flags;
   direction.ttl_min = std::min(direction.ttl_min, packet.ttl);
   direction.ttl_max = std::max(direction.ttl_max, packet.ttl);
-  if ((hot.state & FlowState::detecting) != 0) [[unlikely]] {
-    classify_later(flow, observation);
+  if ((hot.state & FlowState::watched) != 0) [[unlikely]] {
+    watch(flow, observation);
   }
 
   const auto closing =
@@ -257,8 +261,31 @@ void MeteringProcess::add_packet(std::uint32_t flow, const Observation& observat
   }
 }
 
-// Not inline: it is not to lengthen the path of the packets of which the application is known.
-[[gnu::noinline]] void MeteringProcess::classify_later(std::uint32_t flow, const Observation& observation) {
+// Not inline: it is not to lengthen the path of the packets of which nothing more is wanted.
+[[gnu::noinline]] void MeteringProcess::watch(std::uint32_t flow, const Observation& observation) {
+  const auto state = cache_.hot(flow).state;
+  if ((state & FlowState::collecting) != 0) {
+    keep_first_packet(flow, observation);
+  }
+  if ((state & FlowState::detecting) != 0) {
+    classify_later(flow, observation);
+  }
+}
+
+// The packet has been counted.
+void MeteringProcess::keep_first_packet(std::uint32_t flow, const Observation& observation) {
+  auto& hot = cache_.hot(flow);
+  const auto index = hot.directions[0].packets + hot.directions[1].packets - 1;
+  const KeptPacket packet{
+      .time_ns = observation.frame->time_ns,
+      .octets = static_cast<std::uint32_t>(std::min<std::uint64_t>(observation.packet.octets, 0xffffffff)),
+      .direction = static_cast<std::uint32_t>(observation.direction)};
+  if (!first_packets_->keep(flow, index, packet)) {
+    hot.state &= static_cast<std::uint16_t>(~FlowState::collecting);
+  }
+}
+
+void MeteringProcess::classify_later(std::uint32_t flow, const Observation& observation) {
   const auto octets = detection_->wanted(*observation.frame, observation.packet);
   if (octets.empty()) {
     return;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -10,6 +11,7 @@
 #include <span>
 #include <string>
 
+#include "cache/first_packets.hpp"
 #include "cache/flow_cache.hpp"
 #include "capture/filter.hpp"
 #include "capture/own_exports.hpp"
@@ -28,6 +30,7 @@ struct MeteringOptions {
   std::int64_t reorder_window_ns = 10'000'000'000;
   std::uint32_t max_flows = 1'000'000;
   std::uint32_t max_fragments = 16'384;
+  std::uint32_t first_packets = 0;  // of each record, that are kept
   bool vlan_in_key = false;
   bool interface_in_key = false;
   bool preallocate = false;
@@ -39,7 +42,7 @@ struct MeteringOptions {
   std::optional<ClassificationOptions> classification;  // none: it is off
 };
 
-// Owner: one thread. Others read counters() only.
+// Owner: one thread. Others read counters() and set the capacity only.
 class MeteringProcess {
  public:
   static constexpr std::size_t kBatch = 32;  // packets that are decoded, hashed and prefetched together
@@ -58,6 +61,11 @@ class MeteringProcess {
 
   // Other timeouts, for the Flows in the cache too.
   void set_timeouts(const Timeouts& timeouts);
+
+  // How many Flows it may hold from now on, 1 to max_flows. Flows that are too many leave as new ones come.
+  void set_capacity(std::uint32_t flows) noexcept { capacity_.store(flows, std::memory_order_relaxed); }
+  // What the cache was made for.
+  [[nodiscard]] std::uint32_t largest_capacity() const noexcept { return cache_.capacity(); }
 
   // Hands over what is in partly filled batches, and publishes the counters.
   void hand_over();
@@ -100,11 +108,16 @@ class MeteringProcess {
   void add_packet(std::uint32_t flow, const Observation& observation);
   void open_direction(std::uint32_t flow, const Observation& observation);
   void turn_back(std::uint32_t flow, const Observation& observation);
+  void watch(std::uint32_t flow, const Observation& observation);
+  void keep_first_packet(std::uint32_t flow, const Observation& observation);
   void classify_later(std::uint32_t flow, const Observation& observation);
   void classify_waiting();
 
   [[nodiscard]] bool needs_a_look(const HotFlow& flow, std::int64_t time_ns) const noexcept;
   void make_room(std::uint64_t hash);
+  void evict_next();
+  void evict_from_chain(std::uint64_t hash);
+  [[nodiscard]] std::int64_t deadline_of(std::uint32_t flow) const noexcept;
   void evict(std::uint32_t flow);
   void send(std::uint32_t flow, EndDetail detail);
   void split(std::uint32_t flow);
@@ -116,11 +129,13 @@ class MeteringProcess {
 
   MeteringOptions options_;
   std::uint16_t attention_ = 0;  // FlowState bits that make a packet's Flow need a look
+  std::uint16_t of_a_new_record_ = FlowState::empty;
   std::int64_t active_coarse_ = 0;
   std::int64_t horizon_ns_ = 0;                                            // the longest timeout
   std::int64_t clock_ns_ = 0;                                              // of the last call of expire()
   std::int64_t stepped_to_ns_ = std::numeric_limits<std::int64_t>::min();  // where the last step of the clock led
   FlowCache cache_;
+  std::atomic<std::uint32_t> capacity_;  // at most that of the cache
   DeadlineWheel wheel_;
   FragmentTable fragments_;
   PacketFilter filter_;
@@ -128,7 +143,8 @@ class MeteringProcess {
   Counters counters_;
   PublishedCounters published_;
   RecordWriter writer_;
-  std::unique_ptr<Detection> detection_;  // null: classification is off
+  std::unique_ptr<Detection> detection_;         // null: classification is off
+  std::unique_ptr<FirstPackets> first_packets_;  // null: none are kept
   std::uint32_t batches_since_publication_ = 0;
   std::array<Observation, kBatch> observations_;
 

@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kVisit = 64;    // Flows whose lines are fetched together when their slot is due
 constexpr std::uint32_t kAhead = 16;  // Flows, where they leave in the order of memory
 constexpr int kMostExamined = 64;     // Flows that are looked at to find one to evict
+constexpr int kMostEvicted = 2;       // Flows that leave for a new one, while the cache holds more than it may
 
 // Live, a Flow whose latest packet lies so far ahead of the clock has been left there by a clock that was set back.
 constexpr std::int64_t kAheadNs = 1'000'000'000;
@@ -42,7 +43,7 @@ void MeteringProcess::split(std::uint32_t flow) {
   write(flow, EndDetail::active);
   auto& hot = cache_.hot(flow);
   hot.state &= static_cast<std::uint16_t>(~FlowState::of_the_record);
-  hot.state |= FlowState::continuation | FlowState::empty;
+  hot.state |= FlowState::continuation | of_a_new_record_;
   clear_record(hot);
 }
 
@@ -51,12 +52,15 @@ void MeteringProcess::write(std::uint32_t flow, EndDetail detail) {
   if ((hot.state & FlowState::empty) != 0) {
     return;
   }
+  const auto first_packets = first_packets_ == nullptr
+                                 ? std::span<const KeptPacket>{}
+                                 : first_packets_->of(flow, hot.directions[0].packets + hot.directions[1].packets);
   if (detection_ == nullptr) {
-    writer_.write(hot, cache_.cold(flow), detail, nullptr);
+    writer_.write(hot, cache_.cold(flow), detail, first_packets, nullptr);
     return;
   }
   const auto classification = detection_->current(flow, hot);
-  writer_.write(hot, cache_.cold(flow), detail, &classification);
+  writer_.write(hot, cache_.cold(flow), detail, first_packets, &classification);
 }
 
 void MeteringProcess::forget(std::uint32_t flow) {
@@ -130,33 +134,30 @@ void MeteringProcess::set_timeouts(const Timeouts& timeouts) {
   cache_.for_each([&](std::uint32_t flow) { reschedule(flow); });
 }
 
-// The cache, or the chain of this hash, is full: the Flow that would expire next goes.
+// For a new Flow of this hash. A capacity that was lowered is reached by and by, so that no packet waits for long.
 void MeteringProcess::make_room(std::uint64_t hash) {
+  const auto capacity = capacity_.load(std::memory_order_relaxed);
+  for (int evicted = 0; evicted < kMostEvicted && cache_.size() >= capacity; ++evicted) [[unlikely]] {
+    evict_next();
+  }
+  if (cache_.room_for(hash).crowded) [[unlikely]] {
+    evict_from_chain(hash);
+  }
+}
+
+// The cache is full: the Flow that would expire next goes. One whose deadline has moved on since it was put on the
+// wheel is put where it belongs: the next search will not meet it again, so that the cost of looking is paid once per
+// Flow.
+void MeteringProcess::evict_next() {
   auto victim = FlowCache::kNone;
   auto earliest_ns = std::numeric_limits<std::int64_t>::max();  // above every deadline
-  const auto consider = [&](std::uint32_t flow) {
-    const auto deadline_ns = next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts).time_ns;
-    if (deadline_ns < earliest_ns) {
-      victim = flow;
-      earliest_ns = deadline_ns;
-    }
-    return deadline_ns;
-  };
-  if (cache_.room_for(hash).crowded) {
-    for (const auto flow : cache_.chain_of(hash)) {
-      if (flow != FlowCache::kNone) {
-        consider(flow);
-      }
-    }
-    counters_.crowded_evictions += 1;
-    evict(victim);
-    return;
-  }
-  // A Flow whose deadline has moved on since it was put there is put where it belongs: the next search will not meet
-  // it again, so that the cost of looking is paid once per Flow.
   for (int examined = 0; examined < kMostExamined; ++examined) {
     const auto next = wheel_.next();
-    const auto deadline_ns = consider(next.flow);
+    const auto deadline_ns = deadline_of(next.flow);
+    if (deadline_ns < earliest_ns) {
+      victim = next.flow;
+      earliest_ns = deadline_ns;
+    }
     if (deadline_ns < next.slot_end_ns) {
       victim = next.flow;
       break;
@@ -165,6 +166,24 @@ void MeteringProcess::make_room(std::uint64_t hash) {
     schedule(next.flow, deadline_ns);
   }
   evict(victim);
+}
+
+// The places in the index for this hash are full.
+void MeteringProcess::evict_from_chain(std::uint64_t hash) {
+  auto victim = FlowCache::kNone;
+  auto earliest_ns = std::numeric_limits<std::int64_t>::max();
+  for (const auto flow : cache_.chain_of(hash)) {
+    if (flow != FlowCache::kNone && deadline_of(flow) < earliest_ns) {
+      victim = flow;
+      earliest_ns = deadline_of(flow);
+    }
+  }
+  counters_.crowded_evictions += 1;
+  evict(victim);
+}
+
+std::int64_t MeteringProcess::deadline_of(std::uint32_t flow) const noexcept {
+  return next_deadline(cache_.hot(flow), cache_.cold(flow), options_.timeouts).time_ns;
 }
 
 void MeteringProcess::evict(std::uint32_t flow) {
@@ -187,6 +206,9 @@ void MeteringProcess::finish(std::int64_t clock_ns) {
   });
   if (detection_ != nullptr) {
     detection_->clear();
+  }
+  if (first_packets_ != nullptr) {
+    first_packets_->clear();
   }
   cache_.clear();
   wheel_.clear();

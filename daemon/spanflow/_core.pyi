@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The native Metering Process, as bindings.cpp offers it."""
+"""The native Metering Process, as bindings*.cpp offer it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +10,16 @@ CONTINUATION: int
 END_DETAILS: list[str]
 FLOW_OCTETS: float
 CLASSIFICATION_OCTETS: int
+FIRST_PACKET_OCTETS: int
 EXPIRY_LAG_BOUNDS_MS: list[int]
 
 def record_layout() -> list[tuple[str, str, int]]: ...
 def direction_layout() -> list[tuple[str, str, int]]: ...
+
+class FirstPackets:
+    """The first packets of the records of a batch, so many of each; exports them read-only."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class Batch:
     """Records of one IP version; exports them through the buffer protocol, read-only."""
@@ -23,11 +29,16 @@ class Batch:
     def ip_version(self) -> int: ...
     @property
     def details(self) -> bytes: ...
+    @property
+    def first_packets(self) -> FirstPackets | None: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
 class Meter:
     def pop(self, timeout_ms: int) -> Batch | None: ...
     def finished(self) -> bool: ...
+    def set_capacity(self, flows: int) -> None:
+        """Raises ValueError for more than the cache was made for, or fewer than there are workers."""
+
     def counters(self) -> list[dict[str, Any]]: ...
     def filter_error(self) -> str: ...
     def failure(self) -> str: ...
@@ -67,6 +78,7 @@ class MeteringOptions:
         reorder_window_ns: int,
         max_flows: int,
         max_fragments: int,
+        first_packets: int,
         vlan_in_key: bool,
         interface_in_key: bool,
         preallocate: bool,
@@ -131,3 +143,31 @@ class LiveMeter(Meter):
     ) -> None: ...
     def set_own_exports(self, flows: Sequence[tuple[bytes, int, bytes, int]]) -> None: ...
     def states(self) -> list[dict[str, Any]]: ...
+
+class RowWriter:
+    """Text of rows out of columns: CSV (RFC 4180, LF line ends), or JSON (ASCII), one object a line.
+
+    kinds, one for each name, and what write() takes for it. A buffer has one value for each row, at any equal
+    distance, in native byte order.
+
+    integer         buffer of signed or unsigned integers of 1, 2, 4 or 8 octets
+    null_integer    tuple: such a buffer, and u1: 0 where there is no value
+    float           buffer of f8; NaN and infinities are no value
+    seconds         buffer of i8, nanoseconds; written as exact seconds
+    boolean         buffer of u1 or bool
+    address         tuple: 16 octets for each row (n * 16, or n x 16), and u1: the IP version, else no value
+    mac             6 octets for each row
+    hexadecimal     buffer of u8, written as 16 digits
+    choice          tuple: u1, u2 or u4, and a list of str that they are indexes of; one outside is no value
+    text            list of str; None is no value
+    integers        tuple: n x k integers, and i8: how many of the k there are
+
+    No value is empty in CSV, null in JSON. A text of CSV that begins with = + - or @ stays as it is.
+    """
+
+    def __init__(self, names: Sequence[str], kinds: Sequence[str], *, json: bool) -> None: ...
+    def header(self) -> bytes:
+        """The first line of CSV; empty for JSON."""
+
+    def write(self, rows: int, columns: Sequence[object]) -> bytes:
+        """The lines of so many rows. Raises ValueError for a column of wrong length, type or shape."""

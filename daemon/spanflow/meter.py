@@ -13,7 +13,7 @@ from spanflow.config.schema import Cache, Settings
 from spanflow.config.wording import shown
 from spanflow.errors import ConfigError, SpanflowError
 from spanflow.metering_counters import MeteringCounters
-from spanflow.record import RECORD, Batch
+from spanflow.record import FIRST_PACKET, RECORD, Batch
 
 
 class Meter:
@@ -27,6 +27,17 @@ class Meter:
         while not self._meter.finished():
             batch = self._meter.pop(wait_ms)
             yield None if batch is None else _batch(batch)
+
+    def set_capacity(self, flows: int) -> None:
+        """How many Flows the cache may hold from now on, all workers together.
+
+        At most as many as it was made for. When there are more, those that would expire next leave as new
+        ones come (detail `evicted`). Raises ConfigError for a number that cannot be.
+        """
+        try:
+            self._meter.set_capacity(flows)
+        except ValueError as error:
+            raise ConfigError(f"cache.max_flows: {flows:,} Flows: {error}; set a number between") from None
 
     def failure(self) -> str:
         """What ended a worker before its time; empty when nothing did."""
@@ -49,12 +60,18 @@ class Meter:
 
 def _batch(native: _core.Batch) -> Batch:
     records = np.frombuffer(memoryview(native), dtype=RECORD)
-    return Batch(records, np.frombuffer(native.details, dtype=np.uint8))
+    details = np.frombuffer(native.details, dtype=np.uint8)
+    packets = native.first_packets
+    if packets is None:
+        return Batch(records, details)
+    first_packets = np.frombuffer(memoryview(packets), dtype=FIRST_PACKET).reshape(len(records), -1)
+    return Batch(records, details, first_packets)
 
 
 def flow_octets(settings: Settings) -> float:
     """What a Flow in the cache takes, in octets; what is found in its payload is apart (dpi.memory)."""
-    return _core.FLOW_OCTETS + (_core.CLASSIFICATION_OCTETS if settings.dpi.enabled else 0)
+    classification = _core.CLASSIFICATION_OCTETS if settings.dpi.enabled else 0
+    return _core.FLOW_OCTETS + classification + _core.FIRST_PACKET_OCTETS * settings.cache.first_packets
 
 
 def cache_flows(settings: Settings) -> int:
@@ -89,6 +106,7 @@ def metering_options(
         reorder_window_ns=capture.reorder_window,
         max_flows=cache_flows(settings),
         max_fragments=capture.max_fragments,
+        first_packets=cache.first_packets,
         vlan_in_key="vlan" in cache.key,
         interface_in_key="interface" in cache.key,
         preallocate=cache.preallocate,

@@ -52,7 +52,7 @@ def test_every_error_goes_to_standard_error(probe: Path, capsys: Captured) -> No
         "      max_flows: x",
         "                 ^",
         f"{probe}:3:3: cache.foo: unknown key; known here: active_timeout, inactive_timeout, tcp_linger,"
-        " tcp_fin_timeout, max_flows, memory, preallocate, key",
+        " tcp_fin_timeout, max_flows, memory, first_packets, preallocate, key",
         "      foo: 1",
         "      ^",
     ]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The core alone: files in, records counted and dropped. Prints one JSON line.
-//   spanflow-core-bench [--workers N] [--active S] [--inactive S] [--max-flows N] FILE...
+//   spanflow-core-bench [--workers N] [--active S] [--inactive S] [--max-flows N] [--first-packets N] FILE...
 // With classification (the budgets and bounds not named are those of the settings):
 //   ... --engine SHIM [--tcp-packets N] [--udp-packets N] [--other-packets N] [--dpi-flows N] [--dpi-memory MIB]
 //   --applications also counts the records of each application, and polls the memory of the detection.
@@ -47,6 +47,8 @@ Arguments parse(int count, char** arguments) {
       metering.timeouts.inactive_ns = number() * 1'000'000'000;
     } else if (argument == "--max-flows") {
       metering.max_flows = static_cast<std::uint32_t>(number());
+    } else if (argument == "--first-packets") {
+      metering.first_packets = static_cast<std::uint32_t>(number());
     } else if (argument == "--engine") {
       classification.shim = index + 1 < count ? arguments[++index] : "";
     } else if (argument == "--tcp-packets") {
@@ -172,6 +174,7 @@ int main(int count, char** arguments) {
   if (parsed.paths.empty()) {
     std::fprintf(stderr,
                  "usage: spanflow-core-bench [--workers N] [--active S] [--inactive S] [--max-flows N]\n"
+                 "         [--first-packets N]\n"
                  "         [--engine SHIM [--tcp-packets N] [--udp-packets N] [--other-packets N] [--dpi-flows N]\n"
                  "         [--dpi-memory MIB]] [--applications] FILE...\n");
     return 64;

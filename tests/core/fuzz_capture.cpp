@@ -17,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FileMeterOptions options;
     options.metering.max_flows = 16;
     options.metering.max_fragments = 4;
+    options.metering.first_packets = 3;
     FileMeter meter(options, {"/proc/self/fd/" + std::to_string(descriptor)});
     meter.start();
     while (!meter.finished()) {

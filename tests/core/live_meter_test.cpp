@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <thread>
@@ -173,6 +174,36 @@ TEST_CASE("our own datagrams are not metered") {
   const auto counters = meter.counters()[0];
   CHECK(counters.discarded[static_cast<std::size_t>(Discard::own_export)].packets == 1);
   CHECK(counters.accounted.packets == 299);
+}
+
+TEST_CASE("the capacity changes for all workers together, within what the caches were made for") {
+  LiveInterface::Sources sources;
+  for (int worker = 0; worker < 3; ++worker) {
+    sources.push_back(std::make_unique<ScriptedSource>(1000));
+  }
+  std::vector<LiveInterface> all;
+  all.emplace_back("test", "", std::move(sources));
+  auto small = options();
+  small.metering.max_flows = 500;
+  LiveMeter meter(small, std::move(all));
+  CHECK_THROWS_AS(meter.set_capacity(501), std::invalid_argument);
+  CHECK_THROWS_AS(meter.set_capacity(2), std::invalid_argument);
+  CHECK_THROWS_AS(meter.set_capacity(-1), std::invalid_argument);
+  meter.set_capacity(500);
+  meter.set_capacity(100);
+  meter.start();
+  wait_until([&] {
+    const auto states = meter.states();
+    return std::all_of(states.begin(), states.end(),
+                       [](const auto& state) { return state.counters.received.packets == 1000; });
+  });
+  std::uint64_t cached = 0;
+  for (const auto& counters : meter.counters()) {
+    cached += counters.cached_flows;
+  }
+  CHECK(cached == 100);
+  meter.stop();
+  CHECK(records_until_the_end(meter) == 3000);
 }
 
 TEST_CASE("every worker needs a Flow") {

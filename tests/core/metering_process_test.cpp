@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <vector>
 
 #include "octets.hpp"
@@ -30,6 +31,7 @@ struct Probe {
   BatchQueue queue{1 << 25, 1};
   MeteringProcess process;
   std::vector<FlowRecord> records;
+  std::vector<FirstPacket> first_packets;
 
   explicit Probe(const MeteringOptions& options) : process(options, pool, queue, BatchQueue::WhenFull::drop) {}
 
@@ -46,6 +48,7 @@ struct Probe {
     process.finish(clock_ns);
     while (const auto batch = queue.pop(0ms)) {
       records.insert(records.end(), batch->records().begin(), batch->records().end());
+      first_packets.insert(first_packets.end(), batch->first_packets().begin(), batch->first_packets().end());
     }
     return process.counters();
   }
@@ -75,6 +78,79 @@ TEST_CASE("a full cache evicts the Flow that would expire next, reason 5, and no
   CHECK(probe.records[0].flow_end_reason == FlowEndReason::lack_of_resources);
   CHECK((probe.records[0].source_address.words[1] >> 56) <= 3);  // of the slot of the first 0.27 s
   CHECK((probe.records[0].source_address.words[1] >> 56) != 0);
+}
+
+TEST_CASE("a lowered capacity is reached two Flows for a new one, those that would expire next, and can be raised") {
+  Probe probe(options(100));
+  const auto flows = [&] { return probe.process.audit().records; };
+  std::uint32_t host = 0;
+  const auto packet = [&] {
+    probe.packet(udp(host), host * (kSecond / 3));
+    ++host;
+  };
+  while (host < 100) {
+    packet();
+  }
+  probe.process.set_capacity(10);
+  probe.packet(udp(99), 34 * kSecond);  // no new Flow
+  CHECK(flows() == 100);
+  for (std::uint64_t expected = 99; expected >= 10; --expected) {
+    packet();
+    REQUIRE(flows() == expected);
+  }
+  packet();
+  CHECK(flows() == 10);
+  probe.process.set_capacity(100);
+  for (std::uint64_t expected = 11; expected <= 100; ++expected) {
+    packet();
+    REQUIRE(flows() == expected);
+  }
+  packet();
+  CHECK(flows() == 100);
+  const auto counters = probe.finish(200 * kSecond);
+  CHECK(counters.accounted.packets == counters.handed_over.packets);
+  CHECK(counters.ended[static_cast<std::size_t>(EndDetail::evicted)] == 2 * 90 + 1 + 1);
+  for (std::size_t index = 0; index < 99; ++index) {
+    REQUIRE(probe.records[index].end_detail == EndDetail::evicted);
+    REQUIRE(probe.records[index].source_address == Address::mapped(0x0a + (static_cast<std::uint32_t>(index) << 24)));
+  }
+}
+
+TEST_CASE("a capacity of one holds from the first Flow on") {
+  Probe probe(options(50));
+  probe.process.set_capacity(1);
+  for (std::uint32_t host = 0; host < 200; ++host) {
+    probe.packet(udp(host), host);
+    REQUIRE(probe.process.audit().records == 1);
+  }
+  CHECK(probe.finish(200).handed_over.records == 200);
+}
+
+TEST_CASE("first packets: with each record anew, gaps within the record alone") {
+  auto keeping = options(10);
+  keeping.first_packets = 3;
+  keeping.timeouts.active_ns = kSecond;
+  Probe probe(keeping);
+  const auto octets = udp(1);
+  for (const auto time_ms : {0, 300, 900}) {
+    probe.packet(octets, time_ms * (kSecond / 1000));
+  }
+  probe.process.expire(2 * kSecond);                 // the record leaves, the Flow stays
+  for (const auto time_ms : {500, 700, 600, 800}) {  // behind the latest time of the Flow
+    probe.packet(octets, time_ms * (kSecond / 1000));
+  }
+  probe.packet(udp(2), kSecond);
+  probe.finish(2 * kSecond);
+  REQUIRE(probe.records.size() == 3);
+  REQUIRE(probe.first_packets.size() == 9);
+  constexpr std::array<std::int64_t, 9> kGapsMs = {0, 300, 600, 0, 200, 0, 0, 0, 0};
+  for (std::size_t index = 0; index < 9; ++index) {
+    CAPTURE(index);
+    const auto& packet = probe.first_packets[index];
+    CHECK(packet.gap_ns == kGapsMs[index] * (kSecond / 1000));
+    CHECK(packet.direction == (index < 7 ? 0 : -1));
+    CHECK(packet.octets == (index < 7 ? 28 : 0));
+  }
 }
 
 TEST_CASE("eviction under a flood stays cheap and exact") {

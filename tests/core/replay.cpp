@@ -53,6 +53,7 @@ std::vector<Row> meter(const std::string& path, std::uint32_t workers, std::uint
   options.workers = workers;
   options.metering.max_flows = max_flows;
   options.metering.max_fragments = 64;
+  options.metering.first_packets = 5;
   FileMeter meter(options, {path});
   meter.start();
   std::vector<Row> rows;

@@ -55,11 +55,13 @@ struct FlowState {
   static constexpr std::uint16_t opened_by_high = 0x0100;  // who sent the first packet of the record, as it came
   static constexpr std::uint16_t rewound_low = 0x0200;     // the direction begins before the packet that opened it
   static constexpr std::uint16_t rewound_high = 0x0400;
-  static constexpr std::uint16_t behind = 0x0800;     // the record has not yet reached the Flow's latest time stamp
-  static constexpr std::uint16_t detecting = 0x1000;  // the application is not decided
+  static constexpr std::uint16_t behind = 0x0800;      // the record has not yet reached the Flow's latest time stamp
+  static constexpr std::uint16_t detecting = 0x1000;   // the application is not decided
+  static constexpr std::uint16_t collecting = 0x2000;  // not all of the record's first packets are kept
 
   static constexpr std::uint16_t any_fin = fin_low | fin_high;
   static constexpr std::uint16_t ended = ended_by_fin | ended_by_rst;
+  static constexpr std::uint16_t watched = detecting | collecting;
   static constexpr std::uint16_t of_the_record = opened_by_high | rewound_low | rewound_high | behind;
 
   static constexpr std::uint16_t rewound(std::size_t direction) noexcept {

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "cache/first_packets.hpp"
 #include "cache/flow_record.hpp"
 #include "counters.hpp"
 
@@ -17,10 +18,11 @@ namespace spanflow {
 
 class BatchPool;
 
-// What a batch is made of: records, and the octets that some of them point into.
+// What a batch is made of: records, the octets that some of them point into, and so many first packets of each.
 struct BatchStorage {
   std::vector<FlowRecord> records;
   std::vector<std::byte> details;
+  std::vector<FirstPacket> first_packets;
 };
 
 // Owner: who holds it, one thread at a time. Oriented records of one IP version. Goes back to its pool when it dies;
@@ -29,7 +31,8 @@ class Batch {
  public:
   static constexpr std::size_t kFullDetails = std::size_t{512} << 10;
 
-  Batch(std::shared_ptr<BatchPool> pool, BatchStorage storage, std::uint8_t ip_version) noexcept;
+  Batch(std::shared_ptr<BatchPool> pool, BatchStorage storage, std::uint8_t ip_version,
+        std::size_t first_packets) noexcept;
   ~Batch();
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
@@ -42,12 +45,21 @@ class Batch {
   [[nodiscard]] std::vector<std::byte>& details() noexcept { return storage_.details; }
   [[nodiscard]] const std::vector<std::byte>& details() const noexcept { return storage_.details; }
 
+  // The first packets of all records, and the places for those of the record that was appended last.
+  [[nodiscard]] std::span<const FirstPacket> first_packets() const noexcept {
+    return {storage_.first_packets.data(), size_ * first_packets_};
+  }
+  [[nodiscard]] std::span<FirstPacket> latest_first_packets() noexcept {
+    return std::span(storage_.first_packets).subspan((size_ - 1) * first_packets_, first_packets_);
+  }
+
   [[nodiscard]] bool full() const noexcept {
     return size_ == storage_.records.size() || storage_.details.size() >= kFullDetails;
   }
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] std::size_t octets() const noexcept {
-    return storage_.records.size() * sizeof(FlowRecord) + storage_.details.capacity();
+    return storage_.records.size() * sizeof(FlowRecord) + storage_.details.capacity() +
+           storage_.first_packets.size() * sizeof(FirstPacket);
   }
   [[nodiscard]] std::uint8_t ip_version() const noexcept { return ip_version_; }
   [[nodiscard]] const FlowCount& content() const noexcept { return content_; }
@@ -60,6 +72,7 @@ class Batch {
   std::shared_ptr<BatchPool> pool_;
   BatchStorage storage_;
   std::size_t size_ = 0;
+  std::size_t first_packets_;  // of each record
   std::uint8_t ip_version_;
   FlowCount content_;
 };
@@ -70,7 +83,9 @@ class BatchPool : public std::enable_shared_from_this<BatchPool> {
   static constexpr std::array<std::size_t, 3> kClasses = {32, 256, 2048};  // records
   static constexpr std::size_t kLargest = kClasses.back();
 
-  [[nodiscard]] std::unique_ptr<Batch> take(std::uint8_t ip_version, std::size_t records = kLargest);
+  // first_packets: how many there are to be of each record.
+  [[nodiscard]] std::unique_ptr<Batch> take(std::uint8_t ip_version, std::size_t records = kLargest,
+                                            std::size_t first_packets = 0);
   void give_back(BatchStorage storage) noexcept;
 
  private:

@@ -67,11 +67,11 @@ RecordWriter::RecordWriter(std::shared_ptr<BatchPool> pool, BatchQueue& queue, B
     : pool_(std::move(pool)), queue_(queue), when_full_(when_full), worker_(worker), counters_(counters) {}
 
 void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail,
-                         const Classification* classification) {
+                         std::span<const KeptPacket> first_packets, const Classification* classification) {
   const auto key = flow.key();
   auto& batch = key.version() == 4 ? ipv4_ : ipv6_;
   if (batch == nullptr) {
-    batch = pool_->take(key.version());
+    batch = pool_->take(key.version(), BatchPool::kLargest, first_packets_);
   }
   const auto content = content_of(flow);
   auto& record = batch->append(content);
@@ -106,6 +106,7 @@ void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail de
     write_classification(record, *batch, *classification);
   }
   record.reserved = {};
+  orient(first_packets, static_cast<std::uint32_t>(forward), batch->latest_first_packets());
 
   if (batch->full()) {
     hand_over(batch);

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <memory>
+#include <span>
 
+#include "cache/first_packets.hpp"
 #include "cache/flow_record.hpp"
 #include "classify/detection.hpp"
 #include "counters.hpp"
@@ -21,8 +23,12 @@ class RecordWriter {
   RecordWriter(std::shared_ptr<BatchPool> pool, BatchQueue& queue, BatchQueue::WhenFull when_full, std::uint8_t worker,
                Counters& counters);
 
-  // classification: null where it is off.
-  void write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail, const Classification* classification);
+  // first_packets: those that the record has, where they are kept. classification: null where it is off.
+  void write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail, std::span<const KeptPacket> first_packets,
+             const Classification* classification);
+
+  // How many first packets are handed over of each record.
+  void set_first_packets(std::size_t each) noexcept { first_packets_ = each; }
 
   // Where classified Flows have their details and their applicationId from.
   void set_detection(const Detection* detection) noexcept { detection_ = detection; }
@@ -45,6 +51,7 @@ class RecordWriter {
   std::uint32_t first_interface_ = 1;  // files: their interfaces are numbered from 0
   Counters& counters_;
   const Detection* detection_ = nullptr;
+  std::size_t first_packets_ = 0;
   std::unique_ptr<Batch> ipv4_;
   std::unique_ptr<Batch> ipv6_;
 };

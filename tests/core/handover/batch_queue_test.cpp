@@ -66,6 +66,20 @@ TEST_CASE("a partial batch fits into a smaller class with all it holds; the pool
   CHECK(fitted->size() == 5);
   CHECK(fitted->records()[4].worker == 9);
   CHECK(fitted->content().octets == 15);
+
+  const auto with_packets = pool->take(4, 100, 3);
+  for (std::uint32_t record = 0; record < 40; ++record) {
+    (void)with_packets->append(FlowCount{});
+    const auto packets = with_packets->latest_first_packets();
+    REQUIRE(packets.size() == 3);
+    packets[2].octets = record;
+  }
+  const auto packets_fitted = with_packets->fitted();
+  CHECK(packets_fitted->octets() == BatchPool::kClasses[1] * (sizeof(FlowRecord) + 3 * sizeof(FirstPacket)));
+  REQUIRE(packets_fitted->first_packets().size() == 120);
+  CHECK(packets_fitted->first_packets()[39 * 3 + 2].octets == 39);
+  CHECK(fitted->first_packets().empty());
+
   pool.reset();
   CHECK(batch->records()[0].worker == 9);
 }
