@@ -14,9 +14,10 @@ import pytest
 
 from metrics.probe_statuses import BUSY, IDLE, IDLE_COLLECTOR, IDLE_EXPORT, IDLE_INTERFACE, IDLE_METERING
 from spanflow import logs
-from spanflow.exporting.counters import DropReason, Tally
+from spanflow.exporting.counters import NO_BOOKS, DropReason, Tally
 from spanflow.live_meter import WorkerProgress
 from spanflow.metering_counters import ClassificationCounters, FlowCount, FrameCount
+from spanflow.status import PluginStatus
 from spanflow.supervision import LOSSES_EVERY_S, STALLED_AFTER_S, EventLog, WorkerWatch, status_line
 
 Line = dict[str, Any]
@@ -160,6 +161,20 @@ def test_losses_behind_the_ring(watched: Watched) -> None:
     assert handover["records"] == 3
     assert (collector["collector"], collector["reason"], collector["records"]) == ("noc", "queue_full", 4)
     assert removed["packets"] == 50
+
+
+def test_what_plugins_do_not_get_to(watched: Watched) -> None:
+    dropped = {**NO_BOOKS.dropped, DropReason.SHUTDOWN: Tally(4, 40, 400)}
+    books = replace(NO_BOOKS, offered=Tally(9, 90, 900), sent=Tally(5, 50, 500), dropped=dropped)
+    (line,) = watched.note(plugins=PluginStatus(books=books))
+    assert line["message"] == "records dropped, the plugins did not get to them in time"
+    assert line["records"] == 4
+
+
+def test_imbalance_of_the_plugins(watched: Watched) -> None:
+    (line,) = watched.note(plugins=PluginStatus(books=replace(NO_BOOKS, offered=Tally(1, 2, 0))))
+    assert line["message"] == "counters do not add up"
+    assert (line["plugin_records"], line["plugin_packets"], "plugin_octets" in line) == (1, 2, False)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ As a library:
 >>> from spanflow import FlowStream
 >>> for flow in FlowStream("config/demo.pcap", enable_ndpi=False):
 ...     if flow.dst_port == 443 and flow.pktTotalCount > 20:
-...         print(flow.src_ip, flow.dst_ip, flow.octetTotalCount)  # doctest: +ELLIPSIS
-...
+...         print(flow.src_ip, flow.dst_ip, flow.octetTotalCount)
+192.0.2.10 198.51.100.80 9181
+192.0.2.10 198.51.100.80 9101
 
 docs/library.md is the tutorial.
 """

@@ -22,7 +22,7 @@ SNAP_HEADERS = 256
 SNAP_PAYLOAD = 4096
 """A whole frame of an ordinary Ethernet, and the first messages where the card merges frames."""
 
-_PERMISSION = (
+NOT_PERMITTED = (
     "not permitted to open a packet socket; grant CAP_NET_RAW: run as spanflow.service, in a container with"
     " cap_add NET_RAW, or as root"
 )
@@ -147,7 +147,7 @@ def _open_libpcap(interface: Interface, capture: Capture, snap: int) -> _core.Li
 def _refused(name: str, error: OSError) -> CaptureError:
     """The error for what the system does not give us."""
     if error.errno in (errno.EPERM, errno.EACCES):
-        return CaptureError(f"capture {name}: {_PERMISSION}", ExitCode.NO_PERMISSION)
+        return CaptureError(f"capture {name}: {NOT_PERMITTED}", ExitCode.NO_PERMISSION)
     if error.errno == errno.ENODEV:
         return CaptureError(
             f"capture {name}: no such device; `spanflow interfaces` lists them", ExitCode.NO_INPUT

@@ -59,3 +59,7 @@ class DecodeError(SpanflowError):
     """Octets that were received are not what their format says; str() gives offset and reason."""
 
     exit_code = ExitCode.DATA
+
+
+class PluginError(SpanflowError):
+    """A plugin cannot be used; or, in a strict run, it has failed on a Flow."""

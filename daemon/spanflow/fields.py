@@ -39,6 +39,7 @@ class Operation(Enum):
     MILLISECONDS = "nanoseconds to milliseconds, towards the past; a time before 1970 is 1970"
     APPLICATION_NAME = "the name of the application with this number, cut, filled up with NULs"
     DETAIL = "the text of this kind (spanflow.details): as it is, or cut, filled up with NULs"
+    COLUMN = "the value of a plugin's column (spanflow.exporting.plugin_columns)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from spanflow.http_messages import Request, Response
 if TYPE_CHECKING:
     from spanflow.http import Handler
     from spanflow.metrics import Metrics
+    from spanflow.plugins.counters import PluginCounters
     from spanflow.status import CollectorStatus, InterfaceStatus, ProbeStatus
 
 METRICS = "/metrics"
@@ -50,6 +51,7 @@ def readiness(status: ProbeStatus) -> Response:
         "lost_packets": status.lost,
         "interfaces": [_interface(each) for each in status.interfaces],
         "collectors": [_collector(each) for each in status.collectors],
+        "plugins": [_plugin(each) for each in status.plugins.plugins],
     }
     return _json(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, answer)
 
@@ -76,6 +78,15 @@ def _collector(collector: CollectorStatus) -> dict[str, Any]:
         "queued_records": counters.queued.records,
         "dropped_records": sum(tally.records for tally in counters.dropped.values()),
         "last_error": counters.last_error,
+    }
+
+
+def _plugin(plugin: PluginCounters) -> dict[str, Any]:
+    return {
+        "name": plugin.name,
+        "records": plugin.records,
+        "failed_records": plugin.failed_records,
+        "last_error": plugin.last_error,
     }
 
 

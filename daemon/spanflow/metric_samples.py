@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from spanflow.application_counts import ApplicationCount
 from spanflow.exporting.counters import DropReason
 from spanflow.metering_counters import EXPIRY_LAG_BOUNDS_S, ClassificationCounters
+from spanflow.plugins.counters import PluginCounters
 from spanflow.record import EndDetail
 from spanflow.status import CollectorStatus, InterfaceStatus, ProbeStatus
 
@@ -47,6 +48,10 @@ def of_probe(take: Callable[[ProbeStatus], float]) -> Samples:
 
 def of_interfaces(take: Callable[[InterfaceStatus], float]) -> Samples:
     return lambda scrape: [((each.name,), take(each)) for each in scrape.status.interfaces]
+
+
+def of_plugins(take: Callable[[PluginCounters], float]) -> Samples:
+    return lambda scrape: [((each.name,), take(each)) for each in scrape.status.plugins.plugins]
 
 
 def of_collectors(take: Callable[[CollectorStatus], float]) -> Samples:
@@ -91,8 +96,10 @@ def export_drops(scrape: Scrape) -> Iterator[Sample]:
             yield (each.name, reason.value), each.counters.dropped[reason].records
 
 
-def metering_imbalance(scrape: Scrape) -> Iterator[Sample]:
+def imbalance(scrape: Scrape) -> Iterator[Sample]:
     for law, missing in scrape.status.metering.imbalance().items():
+        yield (law,), missing
+    for law, missing in scrape.status.plugins.imbalance().items():
         yield (law,), missing
 
 

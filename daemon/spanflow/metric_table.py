@@ -23,10 +23,11 @@ from spanflow.metric_samples import (
     export_drops,
     export_imbalance,
     flow_ends,
+    imbalance,
     interface_info,
-    metering_imbalance,
     of_collectors,
     of_interfaces,
+    of_plugins,
     of_probe,
 )
 
@@ -45,6 +46,7 @@ class Metric:
 
 
 INTERFACE, COLLECTOR, APPLICATION = ("interface",), ("collector",), ("application",)
+PLUGIN = ("name",)
 
 METRICS = (
     # Capture.
@@ -319,6 +321,63 @@ METRICS = (
         (),
         of_probe(lambda status: status.handover_octets),
     ),
+    # Plugins.
+    Metric(
+        "spanflow_plugin_batches_total",
+        "counter",
+        "Batches of Flow Records that the plugin was given.",
+        PLUGIN,
+        of_plugins(lambda each: each.batches),
+    ),
+    Metric(
+        "spanflow_plugin_records_total",
+        "counter",
+        "Flow Records that the plugin was given.",
+        PLUGIN,
+        of_plugins(lambda each: each.records),
+    ),
+    Metric(
+        "spanflow_plugin_failures_total",
+        "counter",
+        "Batches that the plugin failed on: it raised an exception, or returned what it has not declared.",
+        PLUGIN,
+        of_plugins(lambda each: each.failures),
+    ),
+    Metric(
+        "spanflow_plugin_failed_records_total",
+        "counter",
+        "Flow Records of these batches, which went on with empty columns.",
+        PLUGIN,
+        of_plugins(lambda each: each.failed_records),
+    ),
+    Metric(
+        "spanflow_plugin_seconds_total",
+        "counter",
+        "Time that the plugin took, by the clock.",
+        PLUGIN,
+        of_plugins(lambda each: each.seconds),
+    ),
+    Metric(
+        "spanflow_plugin_queue_bytes",
+        "gauge",
+        "Octets of the Flow Records that wait for plugins or are worked on.",
+        (),
+        of_probe(lambda status: status.plugins.queued_octets),
+    ),
+    Metric(
+        "spanflow_plugin_queue_records",
+        "gauge",
+        "Flow Records that wait for plugins or are worked on.",
+        (),
+        of_probe(lambda status: status.plugins.books.queued.records),
+    ),
+    Metric(
+        "spanflow_plugin_dropped_records_total",
+        "counter",
+        "Flow Records that were dropped at the end because the plugins did not get to them in time.",
+        (),
+        of_probe(lambda status: status.plugins.dropped.records),
+    ),
     # Export.
     Metric(
         "spanflow_export_records_total",
@@ -415,9 +474,9 @@ METRICS = (
     Metric(
         "spanflow_conservation_imbalance",
         "gauge",
-        "What is missing in the books of the Metering Process; must be 0.",
+        "What is missing in the books of the Metering Process and of the plugins; must be 0.",
         ("law",),
-        metering_imbalance,
+        imbalance,
     ),
     Metric(
         "spanflow_export_imbalance",

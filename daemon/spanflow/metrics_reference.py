@@ -65,12 +65,18 @@ def _label_rows() -> Iterator[tuple[str, str, str]]:
     for label, of, holds in (
         ("interface", "", "the name of a configured interface"),
         ("collector", "", "the name of a configured collector"),
+        ("name", "plugins", "the plugin, as it is configured"),
         ("stage", "capture drops", f"{_words(stages)}; the last four as card and driver count them"),
         ("reason", "discards", "as in [semantics.md](semantics.md), section 1"),
         ("reason", "flow ends", f"flowEndReason: {_words(reasons)}"),
         ("detail", "flow ends", f"which rule: {_words(each.name.lower() for each in EndDetail)}"),
         ("reason", "export drops", _words(DropReason)),
-        ("law", "imbalances", "which sum, as in [semantics.md](semantics.md), section 10"),
+        (
+            "law",
+            "imbalances",
+            "which sum, as in [semantics.md](semantics.md), section 10; those of plugins in"
+            " [plugins.md](plugins.md)",
+        ),
         ("index", "capture info", "the number that the kernel gave it; 0 while it does not exist"),
         ("engine", "capture info", "how frames are taken"),
         (

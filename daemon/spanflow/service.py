@@ -26,7 +26,11 @@ from spanflow.live_meter import LiveMeter
 from spanflow.logs import UNLIMITED
 from spanflow.meter import cache_flows
 from spanflow.metrics import Metrics
-from spanflow.status import ClassificationStatus, ProbeStatus
+from spanflow.plugins.chain import PluginChain
+from spanflow.plugins.configured import ConfiguredPlugins
+from spanflow.plugins.stage import PluginStage
+from spanflow.record import Batch
+from spanflow.status import ClassificationStatus, PluginStatus, ProbeStatus
 from spanflow.stop_signals import StopSignals
 from spanflow.supervision import STALLED_AFTER_S, EventLog, WorkerWatch, status_line
 from spanflow.systemd import Notifier
@@ -36,6 +40,7 @@ log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 1.0
 _STATUS_EVERY_S = 10.0
 _EXTENSION_S = 10.0
+_ROOM_WAIT_S = 0.1
 
 Load = Callable[[], Settings]
 """The settings as they stand in file, environment and command line now. Raises ConfigError."""
@@ -45,7 +50,7 @@ class Service:
     """A probe that runs until it is told to stop. Everything here but `status` is for the main thread.
 
     interfaces: opened, and no capability is held any more. load: read the settings again, for SIGHUP.
-    classification: what `settings` ask for, opened.
+    classification, plugins: what `settings` ask for, opened.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Service:
         load: Load,
         notifier: Notifier,
         classification: Classification = UNCLASSIFIED,
+        plugins: ConfiguredPlugins | None = None,
     ) -> None:
         self._settings = settings
         self._load = load
@@ -70,8 +76,13 @@ class Service:
         self._exporters = Exporters(
             settings,
             applications=classification.applications,
+            columns=plugins.exported if plugins is not None else (),
             flows_changed=self._meter.set_own_exports,
         )
+        self._chain = PluginChain(()) if plugins is None else plugins.chain
+        self._stage: PluginStage | None = None
+        if len(self._chain):
+            self._stage = PluginStage(self._chain, self._export, applications=classification.applications)
         self._server: HttpServer | None = None
         self._workers = WorkerWatch()
         self._events = EventLog()
@@ -92,16 +103,38 @@ class Service:
                 self._start()
                 for batch in self._meter.batches():
                     if batch is not None:
-                        if self._counts is not None:
-                            self._counts.add(batch)
-                        self._exporters.offer(batch, self._draining_until_s)
-                    if self._draining_until_s is None and (stop.requested or self._worker_died()):
-                        self._begin_to_stop()
-                    self._turn()
+                        self._take(batch, stop)
+                    self._attend(stop)
                 self._drain()
             finally:
                 self._stop()
         self._meter.raise_if_failed()
+        if self._stage is not None:
+            self._stage.raise_if_failed()
+
+    def _take(self, batch: Batch, stop: StopSignals) -> None:
+        """Count a batch and pass it on: to the plugins once they have room for it, or to the exporters."""
+        if self._counts is not None:
+            self._counts.add(batch)
+        if self._stage is None:
+            self._export(batch)
+            return
+        while not self._stage.wait_for_room(batch, _ROOM_WAIT_S):
+            # Until then nothing more is taken from the meter.
+            self._attend(stop)
+            if self._draining_until_s is not None and time.monotonic() >= self._draining_until_s:
+                self._stage.close()
+        self._stage.offer(batch)
+
+    def _export(self, batch: Batch) -> None:
+        """In the thread of the plugins where there are any."""
+        self._exporters.offer(batch, self._draining_until_s)
+
+    def _attend(self, stop: StopSignals) -> None:
+        """What is due between two batches."""
+        if self._draining_until_s is None and (stop.requested or self._thread_died()):
+            self._begin_to_stop()
+        self._turn()
 
     # Start and end.
 
@@ -109,6 +142,8 @@ class Service:
         signal.signal(signal.SIGHUP, self._want_reload)
         self._serve(self._settings.metrics.listen)
         self._meter.start()
+        if self._stage is not None:
+            self._stage.start()
         log.info("started", extra={"version": self._version})
         self._tell_engine()
         if not self._settings.collectors:
@@ -127,11 +162,13 @@ class Service:
                 "applications are not named", extra={"error": self._classification.missing, "remedy": REMEDY}
             )
 
-    def _worker_died(self) -> bool:
-        """One that is out of memory, say: the others finish, and the process ends with an error."""
+    def _thread_died(self) -> bool:
+        """A worker that is out of memory, say: the others finish, and the process ends with an error."""
         failure = self._meter.failure()
         if failure:
             log.error("a worker has died", extra={"error": failure})
+        elif self._stage is not None and (failure := self._stage.failure()):
+            log.error("the thread of the plugins has died", extra={"error": failure})
         return bool(failure)
 
     def _begin_to_stop(self) -> None:
@@ -144,8 +181,10 @@ class Service:
         self._meter.stop()
 
     def _drain(self) -> None:
-        """Wait until the collectors have what is queued for them."""
+        """Wait until the plugins are done, and the collectors have what is queued for them."""
         until_s = self._draining_until_s or 0.0
+        if self._stage is not None:
+            self._stage.wait_empty(until_s - time.monotonic())
         while time.monotonic() < until_s and not self._exporters.drain(min(until_s, time.monotonic() + 1)):
             if not self._exporters.queued_records():
                 break  # something was lost, but nothing is left to wait for
@@ -154,6 +193,8 @@ class Service:
         """End every thread, whatever has happened before."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self._meter.stop()
+        if self._stage is not None:
+            self._stage.stop()
         self._exporters.stop()
         if self._server is not None:
             self._server.stop()
@@ -183,6 +224,8 @@ class Service:
         # At the end a worker waits for room in the queue: that is no stall.
         workers = [] if draining else self._meter.progress()
         self._stalled = self._workers.stalled(workers, now_s) + self._exporters.stalled()
+        if self._stage is not None:
+            self._stalled += self._stage.stalled()
         status = self.status()
         self._events.note(status, now_s)
         if not self._ready and not draining:
@@ -302,6 +345,16 @@ class Service:
             last_reload_successful=self._last_reload_successful,
             labels=self._labels,
             classification=self._classification_status(),
+            plugins=self._plugin_status(),
+        )
+
+    def _plugin_status(self) -> PluginStatus:
+        if self._stage is None:
+            return PluginStatus()
+        return PluginStatus(
+            books=self._stage.counters(),
+            queued_octets=self._stage.queued_octets,
+            plugins=self._chain.counters(),
         )
 
     def _classification_status(self) -> ClassificationStatus:
@@ -339,7 +392,7 @@ def _reloadable(now: Settings, wanted: Settings) -> Settings:
 def _needing_restart(now: Settings, wanted: Settings) -> list[str]:
     """The sections with a change that `_reloadable` leaves out."""
     after = _reloadable(now, wanted)
-    names = ("interfaces", "capture", "cache", "dpi", "process")
+    names = ("interfaces", "capture", "cache", "dpi", "plugins", "process")
     return [name for name in names if getattr(after, name) != getattr(wanted, name)]
 
 

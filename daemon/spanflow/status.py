@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from spanflow.application_counts import OTHER, ApplicationCount
 from spanflow.applications import NO_APPLICATIONS, UNKNOWN
-from spanflow.exporting.counters import ExporterCounters
+from spanflow.exporting.counters import NO_BOOKS, NOTHING, ExporterCounters, QueueCounters, Tally
 from spanflow.metering_counters import MeteringCounters
+from spanflow.plugins.counters import PluginCounters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,33 @@ class ClassificationStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PluginStatus:
+    """Per-flow plugins, and the records on their way through them.
+
+    books: offered is what was taken from the hand-over, sent what went on to the exporters, queued what is
+    under way. queued_octets: of the batches that are under way. plugins: each, in their order.
+    """
+
+    books: QueueCounters = NO_BOOKS
+    queued_octets: int = 0
+    plugins: Sequence[PluginCounters] = ()
+
+    @property
+    def dropped(self) -> Tally:
+        """What did not go on, for any reason."""
+        return sum(self.books.dropped.values(), NOTHING)
+
+    def imbalance(self) -> dict[str, int]:
+        """What is missing in each law of conservation: taken − gone on − under way − dropped."""
+        missing = self.books.imbalance
+        return {
+            "plugin_records": missing.records,
+            "plugin_packets": missing.packets,
+            "plugin_octets": missing.octets,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeStatus:
     """The whole probe. started_ns: wall clock. stalled: names of threads that make no progress.
 
@@ -96,13 +124,16 @@ class ProbeStatus:
     labels: Mapping[str, str]
     """What /metrics says in build_info beside the version: python, libpcap."""
     classification: ClassificationStatus = ClassificationStatus()
+    plugins: PluginStatus = PluginStatus()
 
     @property
     def lost(self) -> int:
-        """Packets that were lost anywhere: in the kernel's rings, at the hand-over, at the collectors.
+        """Packets that were lost anywhere: in the kernel's rings, at the hand-over, before plugins, at the
+        collectors.
 
         A packet that a record carries to several collectors counts once for each that did not get it.
         """
         kernel = sum(each.kernel_drops for each in self.interfaces)
         exported = sum(tally.packets for each in self.collectors for tally in each.counters.dropped.values())
-        return kernel + self.metering.dropped_at_handover.packets + exported + self.lost_before
+        before_export = self.metering.dropped_at_handover.packets + self.plugins.dropped.packets
+        return kernel + before_export + exported + self.lost_before

@@ -54,7 +54,8 @@ class EventLog:
             self._note_collectors(status, before)
         for name in status.stalled:
             log.error("no progress", extra={"stalled": name})
-        imbalance = {law: missing for law, missing in status.metering.imbalance().items() if missing}
+        laws = {**status.metering.imbalance(), **status.plugins.imbalance()}
+        imbalance = {law: missing for law, missing in laws.items() if missing}
         if imbalance:
             log.error("counters do not add up", extra=imbalance)
         # Losses are summed up here: the limit on log lines would hide all but the first of many.
@@ -130,6 +131,12 @@ def _note_losses(now: ProbeStatus, before: ProbeStatus) -> bool:
         log.warning(
             "records dropped at the hand-over, the queue was full",
             extra={"records": records, "remedy": "raise capture.queue_size", **UNLIMITED},
+        )
+    if records := now.plugins.dropped.records - before.plugins.dropped.records:
+        lost = True
+        log.warning(
+            "records dropped, the plugins did not get to them in time",
+            extra={"records": records, "remedy": "speed up the plugins", **UNLIMITED},
         )
     lost = _note_unclassified(now.metering.classification, before.metering.classification) or lost
     known = {each.name: each.counters for each in before.collectors}

@@ -23,8 +23,8 @@ BROKEN: list[tuple[str, str | bytes, list[str]]] = [
         "caches:\n  active_timeout: 60s\nzzz: 1\n",
         [
             "1:1: caches: unknown key; did you mean cache?",
-            "3:1: zzz: unknown key; known here: interfaces, capture, cache, dpi, export, collectors, metrics,"
-            " log, process",
+            "3:1: zzz: unknown key; known here: interfaces, capture, cache, dpi, plugins, export, collectors,"
+            " metrics, log, process",
         ],
     ),
     (

@@ -15,7 +15,8 @@ from spanflow.config import describe
 from spanflow.config.application_rules import ApplicationRule
 from spanflow.config.declare import Setting, settings_of
 from spanflow.config.load import load
-from spanflow.config.schema import Collector, Interface, Settings, root_keys, setting_keys
+from spanflow.config.plugin_settings import ExportedColumn
+from spanflow.config.schema import Collector, Interface, Plugin, Settings, root_keys, setting_keys
 
 CONFIG = Path(__file__).parents[2] / "config"
 SCHEMA: dict[str, Any] = json.loads(describe.json_schema())
@@ -106,6 +107,16 @@ def test_the_commented_collectors_of_the_shipped_file_load(tmp_path: Path) -> No
     assert all(getattr(second, option.attribute) is not None for option in settings_of(Collector).values())
 
 
+def test_the_commented_plugins_of_the_shipped_file_load(tmp_path: Path) -> None:
+    first, second = load_example("plugins", tmp_path / "probe.yaml").plugins
+    assert first == Plugin(plugin="flow_labels:label")
+    assert second == Plugin(
+        plugin="/etc/spanflow/flow_labels.py:FlowLabels",
+        options=(("threshold", 100),),
+        columns=(ExportedColumn(column="is_scan", id=1000),),
+    )
+
+
 def test_the_commented_rule_of_the_shipped_file_loads(tmp_path: Path) -> None:
     text = describe.shipped_yaml()
     example = text[text.index("  # rules:") : text.index("\n  rules: []")]
@@ -142,6 +153,8 @@ ACCEPTED = [
     },
     {"dpi": {"engine": "/opt/engine.so", "rules": [{"name": "a b", "port": [443, "1-9"], "cidr": ["::/0"]}]}},
     {"dpi": {"rules": [{"name": "x", "port": 443}, {"name": "y", "server_name": "*.example.com, b."}]}},
+    {"plugins": ["a.b:c", {"plugin": "/x/y.py:C", "options": {"a": 1, "b": None}}]},
+    {"plugins": [{"plugin": "a:b", "columns": [{"column": "x", "id": 16383, "width": 2}]}]},
     {"export": {"max_message_size": "auto", "pace": 0, "observation_domain_id": 7, "queue_size": "1.5GiB"}},
     {"collectors": ["ipfix+udp://h", {"url": "ipfix+udp://i", "mtu": 1400, "biflow": True}]},
 ]
@@ -163,6 +176,11 @@ REFUSED = [
     {"dpi": {"rules": [{"name": "x", "port": [{}]}]}},
     {"dpi": {"engine": "4.2", "tcp_packets": 256}},
     {"metrics": {"top_applications": 0}},
+    {"plugins": ["a.b"]},
+    {"plugins": [{"options": {"a": 1}}]},
+    {"plugins": [{"plugin": "a:b", "columns": [{"column": "X", "id": 1000}]}]},
+    {"plugins": [{"plugin": "a:b", "columns": [{"column": "x", "id": 999}]}]},
+    {"plugins": [{"plugin": "a:b", "columns": [{"column": "x"}]}]},
     {"collectors": ["h"]},
     {"interfaces": ["a b"]},
     {"interfaces": [{"workers": 2}]},
@@ -192,23 +210,31 @@ def test_the_json_schema_refuses_what_the_loader_refuses(tree: dict[str, Any]) -
 def test_the_reference_has_every_key_and_option() -> None:
     titles = re.findall(r"^### `(.*)`$", describe.reference(), re.MULTILINE)
     sections = [*setting_keys()]
-    after = sections.index("metrics.listen")
+    export, metrics = sections.index("export.observation_domain_id"), sections.index("metrics.listen")
     assert titles == [
         *settings_of(Interface),
-        *sections[:after],
+        *sections[:export],
+        *settings_of(Plugin),
+        *sections[export:metrics],
         *settings_of(Collector),
-        *sections[after:],
+        *sections[metrics:],
     ]
 
 
 def test_the_reference_has_the_variables() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", describe.reference(), re.MULTILINE)
-    assert rows == ["SPANFLOW_INTERFACE", "SPANFLOW_COLLECTOR", "SPANFLOW_SECTION_KEY"]
+    assert rows == ["SPANFLOW_INTERFACE", "SPANFLOW_COLLECTOR", "SPANFLOW_PLUGIN", "SPANFLOW_SECTION_KEY"]
 
 
 @pytest.mark.parametrize(
     "declared",
-    [*setting_keys().values(), *settings_of(Collector).values(), *settings_of(Interface).values()],
+    [
+        *setting_keys().values(),
+        *settings_of(Collector).values(),
+        *settings_of(Interface).values(),
+        *settings_of(Plugin).values(),
+        *settings_of(ExportedColumn).values(),
+    ],
     ids=lambda found: found.key,
 )
 def test_every_setting_is_described(declared: Setting) -> None:

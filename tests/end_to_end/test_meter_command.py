@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spanflow meter` from files to collectors: what arrives is what the oracle says; the sums add up."""
+"""`spanflow meter` from files to collectors: what arrives is what the reference engine says; the sums add up."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-import oracle
+import reference
 from end_to_end.command import DEMO, GOLDEN, SPANFLOW, json_collector, shown, spanflow
 from exporting.running_collector import free_port, wait_for
 from metering.native import SECOND
@@ -40,7 +40,7 @@ def text(address: bytes) -> str:
 def expected_uniflows() -> list[tuple[Any, ...]]:
     """What a collector has to get for the demo capture, as tuples that sort."""
     rows = []
-    for record in oracle.meter([DEMO], **OPTIONS).records:
+    for record in reference.meter([DEMO], **OPTIONS).records:
         source, destination = text(record["source_address"]), text(record["destination_address"])
         ports = record["source_transport_port"], record["destination_transport_port"]
         for half, ends, both_ports in (
@@ -90,7 +90,7 @@ def uniflows(records: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return sorted(rows)
 
 
-def test_the_collector_gets_what_the_oracle_says() -> None:
+def test_the_collector_gets_what_the_reference_says() -> None:
     with json_collector() as collector:
         done = spanflow("meter", DEMO, "--collector", collector.url)
         records = collector.records()

@@ -8,7 +8,7 @@ from typing import Any
 
 from spanflow.application_counts import OTHER, ApplicationCount
 from spanflow.applications import UNKNOWN
-from spanflow.exporting.counters import DropReason, ExporterCounters, Tally
+from spanflow.exporting.counters import DropReason, ExporterCounters, QueueCounters, Tally
 from spanflow.metering_counters import (
     ClassificationCounters,
     ExpiryLag,
@@ -16,7 +16,14 @@ from spanflow.metering_counters import (
     FrameCount,
     MeteringCounters,
 )
-from spanflow.status import ClassificationStatus, CollectorStatus, InterfaceStatus, ProbeStatus
+from spanflow.plugins.counters import PluginCounters
+from spanflow.status import (
+    ClassificationStatus,
+    CollectorStatus,
+    InterfaceStatus,
+    PluginStatus,
+    ProbeStatus,
+)
 
 DISCARDS = (
     "non_ip",
@@ -182,6 +189,27 @@ BUSY = replace(
             ApplicationCount(OTHER, 52, 62, 72),
             ApplicationCount("TLS", 53, 63, 73),
             ApplicationCount('my "own"', 54, 64, 74),
+        ),
+    ),
+    plugins=PluginStatus(
+        books=QueueCounters(
+            offered=Tally(49, 490, 94_000),
+            sent=Tally(40, 400, 80_000),
+            queued=Tally(6, 60, 9_000),
+            dropped={**dict.fromkeys(DropReason, Tally()), DropReason.SHUTDOWN: Tally(3, 30, 5_000)},
+        ),
+        queued_octets=6 * 328,
+        plugins=(
+            PluginCounters(
+                name="labels:label",
+                batches=81,
+                records=82,
+                failures=83,
+                failed_records=84,
+                seconds=8.5,
+                last_error="KeyError",
+            ),
+            PluginCounters(name="/srv/my labels.py:Labels"),
         ),
     ),
 )

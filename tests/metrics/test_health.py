@@ -72,6 +72,12 @@ def test_ready_with_the_state_of_each_part() -> None:
         "dropped_records": 15,
         "last_error": "connection refused",
     }
+    assert answer["plugins"][0] == {
+        "name": "labels:label",
+        "records": 82,
+        "failed_records": 84,
+        "last_error": "KeyError",
+    }
 
 
 def test_not_ready_with_the_reasons() -> None:

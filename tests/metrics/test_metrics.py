@@ -16,7 +16,6 @@ from prometheus_client.samples import Sample
 
 from metrics.kernel_counts import KernelCounts
 from metrics.probe_statuses import BUSY, BUSY_METERING, DISCARDS, ENDS, IDLE, Probe
-from oracle.records import END_REASONS
 from spanflow import metrics
 from spanflow.exporting.counters import DropReason, Tally
 from spanflow.kernel_losses import CARD_STAGES
@@ -24,6 +23,7 @@ from spanflow.metric_samples import FLOW_END_REASONS
 from spanflow.metric_table import METRICS, Metric
 from spanflow.metrics import Metrics
 from spanflow.record import EndDetail
+from spanflow.reference.records import END_REASONS
 from spanflow.status import ProbeStatus
 
 PROMETHEUS_2_ACCEPTS = (
@@ -44,7 +44,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> KernelCounts:
     return kernel
 
 
-def key(name: str, **labels: str) -> Key:
+def key(name: str, /, **labels: str) -> Key:
     return name, tuple(sorted(labels.items()))
 
 
@@ -82,6 +82,13 @@ PER_COLLECTOR = {
     "export_template_sends_total": 8,
     "export_last_template_timestamp_seconds": 1_800_000_000.5,
 }
+PER_PLUGIN = {
+    "plugin_batches_total": 81,
+    "plugin_records_total": 82,
+    "plugin_failures_total": 83,
+    "plugin_failed_records_total": 84,
+    "plugin_seconds_total": 8.5,
+}
 OF_THE_PROBE = {
     "capture_softnet_drops_total": 0,
     "decode_fragment_orphans_total": 12,
@@ -102,6 +109,9 @@ OF_THE_PROBE = {
     "handover_dropped_records_total": 10,
     "handover_dropped_packets_total": 100,
     "handover_capacity_bytes": 33_554_432,
+    "plugin_queue_bytes": 1968,
+    "plugin_queue_records": 6,
+    "plugin_dropped_records_total": 3,
     "config_reloads_total": 3,
     "config_reload_failures_total": 1,
     "config_last_reload_successful": 0,
@@ -109,6 +119,8 @@ OF_THE_PROBE = {
     "stalled_threads": 2,
     "start_timestamp_seconds": 1_799_999_999.25,
 }
+METERING_LAWS = ("frames", "wire_octets", "packets", "octets")
+PLUGIN_LAWS = ("plugin_records", "plugin_packets", "plugin_octets")
 OUTCOMES = ("detected", "given_up", "guessed", "refused_flows", "refused_memory")
 BUCKETS = {"0.1": 1, "0.25": 3, "0.5": 6, "1.0": 10, "2.0": 15, "5.0": 21, "+Inf": 28}
 SPECIAL: dict[Key, float] = {
@@ -145,7 +157,10 @@ def expected() -> dict[Key, float]:
             values[key("export_imbalance", collector=collector, law=law)] = 0
     for number, detail in enumerate(ENDS, 31):
         values[key("flow_ends_total", detail=detail, reason=REASON_OF[detail])] = number
-    for law in ("frames", "wire_octets", "packets", "octets"):
+    for name, value in PER_PLUGIN.items():
+        values[key(name, name="labels:label")] = value
+        values[key(name, name="/srv/my labels.py:Labels")] = 0
+    for law in (*METERING_LAWS, *PLUGIN_LAWS):
         values[key("conservation_imbalance", law=law)] = 0
     for number, outcome in enumerate(OUTCOMES, 44):
         values[key("classify_flows_total", outcome=outcome)] = number
@@ -175,9 +190,12 @@ def test_every_metric_has_its_value() -> None:
 
 def test_every_sample_is_there_from_the_start_with_zero() -> None:
     idle, busy = scrape(IDLE), scrape(BUSY)
-    assert {name for name, _ in idle} == {name for name, _ in busy}
-    # eth1 has another index, there is an engine, and applications have appeared.
-    changed = ("spanflow_capture_info", "spanflow_classify_info", "spanflow_classified_")
+    # eth1 has another index, there is an engine, applications have appeared, and there are plugins.
+    changed = (
+        *("spanflow_capture_info", "spanflow_classify_info", "spanflow_classified_"),
+        *(f"spanflow_{name}" for name in PER_PLUGIN),
+    )
+    assert {name for name, _ in idle} == {name for name, _ in busy} - set(changed[3:])
     assert {key for key in idle if not key[0].startswith(changed)} == {
         key for key in busy if not key[0].startswith(changed)
     }
@@ -244,11 +262,14 @@ def test_what_is_missing_in_the_books_is_told() -> None:
         BUSY,
         metering=replace(BUSY_METERING, late=0, accounted=replace(BUSY_METERING.accounted, packets=960)),
         collectors=(first, replace(second, counters=replace(second.counters, sent=Tally(29, 300, 60_001)))),
+        plugins=replace(BUSY.plugins, books=replace(BUSY.plugins.books, offered=Tally(49, 492, 93_990))),
     )
     found = scrape(broken)
     missing = {key: value for key, value in found.items() if "imbalance" in key[0] and value}
     assert missing == {
         key("spanflow_conservation_imbalance", law="packets"): -4,
+        key("spanflow_conservation_imbalance", law="plugin_packets"): 2,
+        key("spanflow_conservation_imbalance", law="plugin_octets"): -10,
         key("spanflow_export_imbalance", collector="lab", law="records"): 1,
         key("spanflow_export_imbalance", collector="lab", law="octets"): -1,
     }
@@ -355,20 +376,23 @@ def test_names_follow_the_rules(row: Metric) -> None:
         assert words[-1] == "seconds"
 
 
+STAGES = ["capture", "decode", "cache", "classify", "classified", "flow", "handover", "plugin", "export"]
+
+
 def test_names_are_unique_and_ordered_by_stage() -> None:
     names = [row.name for row in METRICS]
     assert len(set(names)) == len(names)
     stages = [name.split("_")[1] for name in names]
     assert stages[: stages.index("conservation")] == sorted(
         stages[: stages.index("conservation")],
-        key=["capture", "decode", "cache", "classify", "classified", "flow", "handover", "export"].index,
+        key=STAGES.index,
     )
 
 
 def test_every_end_of_a_record_has_its_flow_end_reason() -> None:
-    """The oracle has the numbers of the registry, by the same names."""
+    """The reference engine has the numbers of the registry, by the same names."""
     assert list(FLOW_END_REASONS) == list(EndDetail)
     numbers = ("idle_timeout", "active_timeout", "end_of_flow_detected", "forced_end", "lack_of_resources")
     told = {detail.name.lower(): numbers.index(reason) + 1 for detail, reason in FLOW_END_REASONS.items()}
-    # The oracle has all the memory that it wants, so it evicts nothing.
+    # The reference engine has all the memory that it wants, so it evicts nothing.
     assert told == {name: number for name, (number, _) in END_REASONS.items()} | {"evicted": 5}

@@ -124,7 +124,7 @@ def test_a_prometheus_scrapes_what_we_tell(tmp_path: Path) -> None:
         assert values(url, 'spanflow_flow_expiry_lag_seconds_bucket{le="0.5"}') == ["6"]
         (bound,) = values(url, "histogram_quantile(0.5, spanflow_flow_expiry_lag_seconds_bucket)")
         assert 1 <= float(bound) <= 2
-        assert len(values(url, "spanflow_conservation_imbalance == 0")) == 4
+        assert len(values(url, "spanflow_conservation_imbalance == 0")) == 7
         assert values(url, "count(process_resident_memory_bytes > 1e6)") == ["1"]
         told = ask(url, "targets/metadata", metric="spanflow_cache_flows")
         assert [(each["type"], each["help"]) for each in told] == [("gauge", "Flows in the cache.")]

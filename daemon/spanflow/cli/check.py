@@ -13,7 +13,7 @@ from spanflow.errors import ExitCode
 
 if TYPE_CHECKING:
     from spanflow.classification import Classification
-    from spanflow.config.schema import Dpi
+    from spanflow.config.schema import Dpi, Settings
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,7 +23,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="check a configuration file",
         description="Check a configuration file, and the environment variables that set something: every"
         " error with its place; exit code 78 if any. The classification engine is opened, with its protocols"
-        " file.",
+        " file. Plugins are loaded, which runs their code: without any privilege, and as process.user if root"
+        " checks.",
     )
     parser.add_argument("file", metavar="FILE", help="the YAML file")
     add_set_argument(parser, example="cache.active_timeout=120s")
@@ -32,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Load the file, open the engine. Raises ConfigError with what is wrong; main shows it."""
+    """Load the file, open the engine, load plugins. Raises ConfigError with what is wrong; main shows it."""
     from spanflow.classification import REMEDY, open_classification
     from spanflow.config.load import load
     from spanflow.config.render import to_yaml
@@ -43,10 +44,15 @@ def run(arguments: argparse.Namespace) -> int:
     interfaces = _count(sum(each.enabled for each in settings.interfaces), "interface")
     collectors = _count(len(settings.collectors), "collector")
     classification = open_classification(settings.dpi)
+    if settings.plugins:
+        _load_plugins(settings)
     # With --dump the line is a comment, so that the output is a configuration file.
     mark = "# " if arguments.dump else ""
     engine = _engine(settings.dpi, classification)
-    print(f"{mark}{shown(arguments.file, 300)}: ok, {interfaces}, {collectors}, {engine}")
+    facts = [interfaces, collectors, engine]
+    if settings.plugins:
+        facts.append(_count(len(settings.plugins), "plugin"))
+    print(f"{mark}{shown(arguments.file, 300)}: ok, {', '.join(facts)}")
     if classification.missing:
         print(
             f"spanflow: applications will not be named: {classification.missing}; {REMEDY}", file=sys.stderr
@@ -54,6 +60,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dump:
         print(to_yaml(settings), end="")
     return int(ExitCode.OK)
+
+
+def _load_plugins(settings: Settings) -> None:
+    """As the daemon does: a unit file checks with the capability that the daemon gives up before."""
+    from spanflow import privileges
+
+    privileges.drop(settings.process.user if os.geteuid() == 0 else "")
+
+    from spanflow.plugins.configured import open_plugins
+
+    open_plugins(settings.plugins).chain.close()
 
 
 def _engine(dpi: Dpi, classification: Classification) -> str:

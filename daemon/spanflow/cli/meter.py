@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spanflow meter`: capture files in, Flow Records out to collectors or as a table."""
+"""`spanflow meter`: capture files in, Flow Records out to collectors, to files or as a table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from spanflow.cli.meter_outputs import Outputs, add_output_arguments
 from spanflow.cli.settings_arguments import add_settings_arguments
 from spanflow.errors import ExitCode
 
@@ -30,9 +31,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "meter",
         help="meter capture files, export the flows or show them",
         description="Meter pcap and pcapng files, one after the other, as one input. The flows go to the"
-        " collectors that are named, or to standard output as a table. A summary that adds up ends it.",
+        " collectors and files that are named, or to standard output as a table. A summary that adds up ends"
+        " it.",
     )
     parser.add_argument("files", metavar="FILE", nargs="+", help="a capture file; - is standard input")
+    add_output_arguments(parser)
     add_settings_arguments(parser)
     parser.set_defaults(run=run)
 
@@ -51,20 +54,25 @@ def run(arguments: argparse.Namespace) -> int:
     from spanflow import _core
     from spanflow.cli.metering_summary import Summary
     from spanflow.exporting.exporters import Exporters
+    from spanflow.features.batch import FlowBatch
     from spanflow.file_meter import FileMeter
+    from spanflow.plugins.configured import open_plugins
 
     _core.install_crash_report()
     classification = open_classification(settings.dpi)
     if classification.missing:
         print(f"spanflow: applications are not named: {classification.missing}; {REMEDY}", file=sys.stderr)
     applications = classification.applications
+    names = applications or NO_APPLICATIONS
+    plugins = open_plugins(settings.plugins)
+    outputs = Outputs(arguments, settings, plugins.chain.columns)
     meter = FileMeter(settings, arguments.files, classification.options)
-    exporters = Exporters(settings, offline=True, applications=applications)
+    exporters = Exporters(settings, offline=True, applications=applications, columns=plugins.exported)
     processes = exporters.processes
-    summary = Summary(meter, processes, applications)
+    summary = Summary(meter, processes, applications, plugins.chain)
     try:
-        with StopSignals() as stop:
-            show = None if processes else _flow_table(applications or NO_APPLICATIONS)
+        with StopSignals() as stop, outputs:
+            show = None if processes or outputs else _flow_table(names)
             shown = sys.stderr.isatty() and not (show and sys.stdout.isatty())
             with Progress(meter, arguments.files, shown=shown) as progress:
                 meter.start()
@@ -72,6 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
                     if stop.requested:
                         meter.stop()
                     if batch is not None:
+                        batch = plugins.chain.apply(batch, names)
+                        if outputs:
+                            outputs.write(FlowBatch(batch, names))
                         exporters.offer(batch, deadline_s=math.inf)
                         summary.add(batch)
                         if show:
@@ -81,7 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         meter.stop()
         exporters.stop()
-    summary.write(sys.stdout if processes else sys.stderr)
+        plugins.chain.close()
+    apart = outputs.to_standard_output or not (processes or outputs)
+    summary.write(sys.stderr if apart else sys.stdout)
     meter.raise_if_failed()
     if stop.requested:
         print("spanflow: interrupted: the rest of the input was not read", file=sys.stderr)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from spanflow.exporting.process import ExportingProcess
     from spanflow.file_meter import FileMeter
     from spanflow.metering_counters import ClassificationCounters, MeteringCounters
+    from spanflow.plugins.chain import PluginChain
+    from spanflow.plugins.counters import PluginCounters
     from spanflow.record import Batch
 
 _TOP_APPLICATIONS = 10
@@ -41,10 +43,12 @@ class Summary:
         meter: FileMeter,
         exporters: Sequence[ExportingProcess],
         applications: Applications | None = None,
+        plugins: PluginChain | None = None,
     ) -> None:
         self._meter = meter
         self._exporters = exporters
         self._applications = applications
+        self._plugins = plugins
         self._counts = None if applications is None else ApplicationCounts(applications, _TOP_APPLICATIONS)
         self._started = time.monotonic()
 
@@ -61,9 +65,12 @@ class Summary:
             print(f"spanflow: {problem.error()}", file=sys.stderr, flush=True)
         title = f"metered for {seconds:.2f} s, {human(int(counters.received.packets / seconds))} packets/s"
         facts = [*_input(counters), *_flows(counters), *_classification(counters.classification)]
+        plugins = [] if self._plugins is None else self._plugins.counters()
+        for plugin in plugins:
+            facts += _plugin(plugin)
         for exporter in self._exporters:
             facts += _collector(exporter)
-        facts.append(_conservation(counters, self._exporters))
+        facts.append(_conservation(counters, plugins, self._exporters))
         if self._applications is not None and self._counts is not None:
             facts += _top_applications(self._applications, self._counts.totals())
         print("\n".join(summary_lines(title, facts, Style.of(stream))), file=stream)
@@ -132,9 +139,23 @@ def _collector(exporter: ExportingProcess) -> Iterator[Fact]:
         yield Fact("last error", counters.last_error, level=1, warning=True)
 
 
-def _conservation(counters: MeteringCounters, exporters: Sequence[ExportingProcess]) -> Fact:
-    """Semantics §7: received = discarded + accounted; accounted = handed over = sent + dropped."""
+def _plugin(counters: PluginCounters) -> Iterator[Fact]:
+    yield Fact(f"plugin {counters.name}", counters.records, f"flow records in {counters.seconds:.2f} s")
+    if counters.failures:
+        yield Fact("with empty columns", counters.failed_records, counters.last_error, 1, warning=True)
+
+
+def _conservation(
+    counters: MeteringCounters, plugins: Sequence[PluginCounters], exporters: Sequence[ExportingProcess]
+) -> Fact:
+    """Semantics §7: received = discarded + accounted; accounted = handed over = sent + dropped.
+
+    Every plugin saw all that was handed over: nothing is under way there once the input has ended.
+    """
     missing = {name: value for name, value in counters.imbalance().items() if value}
+    for plugin in plugins:
+        if over := counters.handed_over.records - plugin.records:
+            missing[f"records to plugin {plugin.name}"] = over
     for exporter in exporters:
         books = exporter.counters()
         for unit in ("records", "packets", "octets"):

@@ -63,8 +63,12 @@ def run(arguments: argparse.Namespace) -> int:
     # Now: an engine is foreign code, which reads a file of the user's.
     classification = open_classification(settings.dpi)
 
-    # Late: it imports numpy, whose threads would keep the capabilities that they started with.
+    # Late: it imports numpy, whose threads would keep the capabilities that they started with. Plugins are
+    # foreign code as well.
+    from spanflow.plugins.configured import open_plugins
     from spanflow.service import Service
 
-    Service(settings, interfaces, load_settings, Notifier.from_environment(), classification).run()
+    notifier = Notifier.from_environment()
+    plugins = open_plugins(settings.plugins)
+    Service(settings, interfaces, load_settings, notifier, classification, plugins).run()
     return int(ExitCode.OK)

@@ -12,7 +12,7 @@ from spanflow.config.document import Document, compose
 from spanflow.config.findings import Findings, Place, argument
 from spanflow.config.given import Given
 from spanflow.config.lists import ListOf
-from spanflow.config.schema import Interface, list_descriptions, setting_keys
+from spanflow.config.schema import Interface, Plugin, list_descriptions, setting_keys
 from spanflow.config.unknown_keys import unknown_full_key
 from spanflow.config.values import InvalidValueError, SetOf
 
@@ -64,6 +64,16 @@ def bind_interface(name: str, place: Place, findings: Findings, given: Given) ->
         findings.add(place, "", str(error))
     else:
         given.interfaces.append((place, Interface(name=name)))
+
+
+def bind_plugin(name: str, place: Place, findings: Findings, given: Given) -> None:
+    """Add a plugin that is named outside a file, at `place`."""
+    try:
+        settings_of(Plugin)["plugin"].kind.parse(name)
+    except InvalidValueError as error:
+        findings.add(place, "", str(error))
+    else:
+        given.plugins.append((place, Plugin(plugin=name)))
 
 
 def _text_node(text: str) -> yaml.ScalarNode:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import yaml
 
 from spanflow.config.bind_collectors import CollectorBinder
 from spanflow.config.bind_interfaces import InterfaceBinder
+from spanflow.config.bind_plugins import PluginBinder
 from spanflow.config.declare import Setting
 from spanflow.config.document import Document
 from spanflow.config.findings import Findings
@@ -17,6 +19,12 @@ from spanflow.config.nodes import INVALID, Nodes, item_path
 from spanflow.config.schema import Section, list_descriptions, sections
 from spanflow.config.unknown_keys import unknown_at_root, unknown_in_file
 from spanflow.config.wording import shown
+
+_BINDERS: Mapping[str, Callable[[Nodes, Given], InterfaceBinder | CollectorBinder | PluginBinder]] = {
+    "interfaces": InterfaceBinder,
+    "collectors": CollectorBinder,
+    "plugins": PluginBinder,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +53,8 @@ class Binder:
             self.given.put(key, value, self.document.place(node))
 
     def items(self, key: str, node: yaml.Node) -> None:
-        """Bind the list `interfaces` or `collectors`."""
-        binder = InterfaceBinder if key == "interfaces" else CollectorBinder
-        binder(self._nodes(), self.given).bind(node)
+        """Bind one of the lists."""
+        _BINDERS[key](self._nodes(), self.given).bind(node)
 
     def _section(self, part: Section, node: yaml.Node) -> None:
         known = part.settings

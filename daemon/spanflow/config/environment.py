@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings from environment variables: SPANFLOW_INTERFACE, SPANFLOW_COLLECTOR, SPANFLOW_SECTION_KEY.
+"""Settings from environment variables: SPANFLOW_INTERFACE and other lists, SPANFLOW_SECTION_KEY.
 
 Kubernetes puts SPANFLOW_SERVICE_HOST, SPANFLOW_PORT and the like into every pod beside a Service `spanflow`,
 and SPANFLOW_METRICS_PORT beside one that is called `spanflow-metrics`. Those are not settings.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from spanflow.config.arguments import bind_collector, bind_interface, bind_text
+from spanflow.config.arguments import bind_collector, bind_interface, bind_plugin, bind_text
 from spanflow.config.findings import Findings, Place, variable
 from spanflow.config.given import Given
 from spanflow.config.schema import sections, setting_keys
@@ -21,6 +21,7 @@ PREFIX = "SPANFLOW_"
 LISTS: Mapping[str, Callable[[str, Place, Findings, Given], None]] = {
     f"{PREFIX}INTERFACE": bind_interface,
     f"{PREFIX}COLLECTOR": bind_collector,
+    f"{PREFIX}PLUGIN": bind_plugin,
 }
 """The variables that hold words with white space between them; each word adds one."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from spanflow.config.collector_url import SCHEMES
 from spanflow.config.declare import Setting, object_schema, settings_of
-from spanflow.config.schema import Collector, Interface, list_descriptions, root_keys, sections
+from spanflow.config.schema import Collector, Interface, Plugin, list_descriptions, root_keys, sections
 from spanflow.config.values import JsonSchema
 
 
@@ -28,7 +28,7 @@ def json_schema() -> str:
 def _part(key: str) -> JsonSchema:
     if key in sections():
         return _object(sections()[key].settings, sections()[key].description)
-    word, options = _interface() if key == "interfaces" else _collector()
+    word, options = {"interfaces": _interface, "collectors": _collector, "plugins": _plugin}[key]()
     items = {"anyOf": [word, options]}
     return {"description": list_descriptions()[key], "type": ["array", "null"], "items": items}
 
@@ -47,6 +47,13 @@ def _collector() -> tuple[JsonSchema, JsonSchema]:
     options = _object(settings_of(Collector), "A collector with its options.") | {"required": ["url"]}
     options["properties"] = {"url": url, **options["properties"]}
     return url, options
+
+
+def _plugin() -> tuple[JsonSchema, JsonSchema]:
+    """An item that is a name, and one that is a mapping."""
+    known = settings_of(Plugin)
+    options = _object(known, "A plugin with its options.") | {"required": ["plugin"]}
+    return known["plugin"].kind.json_schema(), options
 
 
 def _object(settings: Mapping[str, Setting], description: str) -> JsonSchema:

@@ -189,6 +189,13 @@ class Cache:
         " max_flows.",
         example="1GiB",
     )
+    first_packets: int = setting(
+        Integer(minimum=0, maximum=64),
+        0,
+        "How many of the first packets of each record are kept, with their sizes, directions and gaps, for"
+        " the feature set packets. Each takes 16 octets for every Flow in the cache.",
+        example="20",
+    )
     preallocate: bool = setting(
         Boolean(),
         False,

@@ -13,6 +13,7 @@ from spanflow.config.declare import Setting
 from spanflow.config.document import Document
 from spanflow.config.findings import Findings, Place
 from spanflow.config.lists import ListOf, MappingOf
+from spanflow.config.plugin_settings import MOST_OPTIONS, PluginOptions
 from spanflow.config.unknown_keys import unknown_in_file
 from spanflow.config.values import InvalidValueError, Kind, OrNone, SetOf
 from spanflow.config.wording import quoted, shown
@@ -66,6 +67,10 @@ class Nodes:
         otherwise = "" if declared.default is MISSING else ", or remove the line"
         return self._value(key, declared.kind, node, f"write {_example(declared)}", otherwise)
 
+    def of_kind(self, key: str, kind: MappingOf[Any], node: yaml.Node) -> Any:
+        """The object that a mapping stands for, INVALID after a finding."""
+        return self._value(key, kind, node, "")
+
     def _value(self, key: str, kind: Kind[Any], node: yaml.Node, advice: str, otherwise: str = "") -> Any:
         try:
             if isinstance(node, yaml.SequenceNode) and isinstance(kind, SetOf):
@@ -74,6 +79,8 @@ class Nodes:
                 return self._list(key, kind, node)
             if isinstance(kind, MappingOf):
                 return self._mapping(key, kind, node)
+            if isinstance(kind, PluginOptions) and isinstance(node, yaml.MappingNode):
+                return self._options(key, kind, node)
             if not isinstance(node, yaml.ScalarNode):
                 self.wrong(node, key, f"{shape(node)} is not allowed here; {advice}")
             elif is_null(node) and not isinstance(kind, OrNone):
@@ -112,6 +119,23 @@ class Nodes:
                 values[name] = INVALID
                 self.wrong(node, key, f"has no {name}; add {name}: {known[name].example}")
         return INVALID if INVALID in values.values() else kind.build(values)
+
+    def _options(self, key: str, kind: PluginOptions, node: yaml.MappingNode) -> Any:
+        values: dict[str, Any] = {}
+        for name, key_node, value_node in self.entries(node, key, "name"):
+            full = item_path(key, name)
+            values[name] = INVALID
+            try:
+                kind.check_name(name)
+                if len(values) > MOST_OPTIONS:
+                    self.wrong(key_node, full, f"more than {MOST_OPTIONS} options; remove some")
+                elif isinstance(value_node, yaml.ScalarNode):
+                    values[name] = kind.scalar(value_node.value, plain=not value_node.style)
+                else:
+                    self.wrong(value_node, full, f"{shape(value_node)} is not allowed here; write one value")
+            except InvalidValueError as error:
+                self.wrong(key_node, full, str(error))
+        return INVALID if INVALID in values.values() else kind.parse_items(values)
 
     def _words(self, key: str, node: yaml.SequenceNode) -> Iterator[str]:
         for index, item in enumerate(node.value):

@@ -10,7 +10,7 @@ from spanflow.config.declare import Setting, settings_of
 from spanflow.config.environment import LISTS, PREFIX
 from spanflow.config.lists import ListOf, MappingOf
 from spanflow.config.quantities import DURATION_UNITS, SIZE_UNITS
-from spanflow.config.schema import Collector, Interface, list_descriptions, root_keys, sections
+from spanflow.config.schema import Collector, Interface, Plugin, list_descriptions, root_keys, sections
 from spanflow.config.shipped_yaml import EXAMPLE_INTERFACE, EXAMPLE_URL
 
 _HEAD = """\
@@ -35,6 +35,7 @@ variable without a text counts as one that is not set. `spanflow run` and `spanf
 |---|---|---|
 | `{interface}` | `eth0 eth1` | captures on these interfaces also, as `-i` does; white space between names |
 | `{collector}` | `{url}` | exports to these collectors also, as `--collector` does, likewise |
+| `{plugin}` | `flow_labels:label` | adds these plugins also, likewise |
 | `{prefix}SECTION_KEY` | `{prefix}CACHE_ACTIVE_TIMEOUT=120s` | sets the key `section.key`, as `--set` does |
 
 A variable that begins with a section, `{prefix}CACHE_` for one, and names no key of it is an error. What
@@ -68,15 +69,31 @@ The options:
 """
 
 
+_PLUGINS = """\
+```yaml
+plugins:
+  - flow_labels:label
+  - plugin: {plugin}
+    options: {{threshold: 100}}
+    columns:
+      - column: is_scan
+        id: 1000
+```
+
+The options of a plugin here:
+"""
+
+
 def reference() -> str:
     """The text of the page."""
-    interface, collector = LISTS
+    interface, collector, plugin = LISTS
     lines = [
         _HEAD.format(
             durations=_names(DURATION_UNITS),
             sizes=_names(SIZE_UNITS),
             interface=interface,
             collector=collector,
+            plugin=plugin,
             prefix=PREFIX,
             url=EXAMPLE_URL,
         )
@@ -93,12 +110,11 @@ def _section(key: str) -> list[str]:
 
 
 def _list(key: str) -> list[str]:
-    cls = Interface if key == "interfaces" else Collector
-    text = (
-        _INTERFACES.format(interface=EXAMPLE_INTERFACE)
-        if key == "interfaces"
-        else _COLLECTORS.format(url=EXAMPLE_URL, schemes=_names(SCHEMES))
-    )
+    cls, text = {
+        "interfaces": (Interface, _INTERFACES.format(interface=EXAMPLE_INTERFACE)),
+        "collectors": (Collector, _COLLECTORS.format(url=EXAMPLE_URL, schemes=_names(SCHEMES))),
+        "plugins": (Plugin, _PLUGINS.format(plugin=settings_of(Plugin)["plugin"].example)),
+    }[key]
     entries = [_entry(declared.key, declared) for declared in settings_of(cls).values()]
     head = [f"## {key}", "", list_descriptions()[key], "", text]
     return [*head, *(line for entry in entries for line in entry)]

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from spanflow.config.declare import settings_of
-from spanflow.config.schema import Collector, Interface, Settings, root_keys
+from spanflow.config.schema import Collector, Interface, Plugin, Settings, root_keys
 from spanflow.config.values import OrNone
 
 
@@ -25,8 +25,8 @@ def to_yaml(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _item(item: Interface | Collector) -> list[str]:
-    """The lines of one interface or collector."""
+def _item(item: Interface | Collector | Plugin) -> list[str]:
+    """The lines of one item of a list."""
     url = [("url", json.dumps(item.url))] if isinstance(item, Collector) else []
     first, *rest = [f"{name}: {text}" for name, text in [*url, *_rendered(item)]]
     return [f"  - {first}", *(f"    {line}" for line in rest)]

@@ -15,10 +15,12 @@ from spanflow.config.declare import Setting, settings_of
 from spanflow.config.exporting_settings import Collector, Export
 from spanflow.config.metering_settings import Cache, Capture, Dpi, Interface
 from spanflow.config.operation_settings import Log, Metrics, Process
+from spanflow.config.plugin_settings import Plugin
 
 __all__ = [
     "MOST_COLLECTORS",
     "MOST_INTERFACES",
+    "MOST_PLUGINS",
     "Cache",
     "Capture",
     "Collector",
@@ -27,6 +29,7 @@ __all__ = [
     "Interface",
     "Log",
     "Metrics",
+    "Plugin",
     "Process",
     "Section",
     "Settings",
@@ -41,6 +44,9 @@ MOST_COLLECTORS = 64
 
 MOST_INTERFACES = 64
 """Each has a worker, a ring and a cache of its own, at the least."""
+
+MOST_PLUGINS = 32
+"""Each has metrics of its own, and all share one thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +72,14 @@ class Settings:
         metadata={
             "description": "Which application each Flow belongs to: by its payload (deep packet inspection),"
             " or by rules of your own. A change here needs a restart."
+        },
+    )
+    plugins: tuple[Plugin, ...] = field(
+        default=(),
+        metadata={
+            "description": "Code of your own that adds columns to the records (docs/plugins.md): a list of"
+            f" names, or of mappings with `plugin` and its options; {MOST_PLUGINS} at most. Each sees the"
+            " columns of those before it. A change here needs a restart."
         },
     )
     export: Export = field(
@@ -117,7 +131,7 @@ def sections() -> Mapping[str, Section]:
 
 
 def list_descriptions() -> Mapping[str, str]:
-    """The keys that are lists, `interfaces` and `collectors`, and what each is about."""
+    """The keys that are lists, such as `interfaces`, and what each is about."""
     return {member.name: member.metadata["description"] for member in fields(Settings) if _is_list(member)}
 
 

@@ -9,7 +9,15 @@ from typing import Any
 
 from spanflow.config.declare import Setting, settings_of
 from spanflow.config.lists import ListOf, MappingOf
-from spanflow.config.schema import Collector, Interface, Section, list_descriptions, root_keys, sections
+from spanflow.config.schema import (
+    Collector,
+    Interface,
+    Plugin,
+    Section,
+    list_descriptions,
+    root_keys,
+    sections,
+)
 
 EXAMPLE_INTERFACE = "eth1"
 EXAMPLE_URL = "ipfix+udp://[2001:db8::1]:4739"
@@ -59,8 +67,8 @@ def _list(key: str) -> Iterator[str]:
     yield from _comment(list_descriptions()[key], "")
     yield "#"
     yield f"# {key}:"
-    example = _interfaces() if key == "interfaces" else _collectors()
-    yield from (f"# {line}" for line in example)
+    example = {"interfaces": _interfaces, "collectors": _collectors, "plugins": _plugins}[key]
+    yield from (f"# {line}" for line in example())
     yield "#"
     yield f"{key}: []"
 
@@ -78,6 +86,15 @@ def _collectors() -> Iterator[str]:
     yield f'  - "{EXAMPLE_URL}?biflow=true&domain=7"'
     yield f'  - url: "{EXAMPLE_URL}"'
     yield from _options(settings_of(Collector))
+
+
+def _plugins() -> Iterator[str]:
+    options = dict(settings_of(Plugin))
+    name = options.pop("plugin")
+    yield "  - flow_labels:label"
+    yield from _comment(name.summary, "  ")
+    yield f"  - plugin: {name.example}"
+    yield from _options(options)
 
 
 def _options(options: Mapping[str, Setting]) -> Iterator[str]:

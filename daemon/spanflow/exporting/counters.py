@@ -68,6 +68,12 @@ class QueueCounters:
         return self.offered - self.sent - self.queued - sum(self.dropped.values(), NOTHING)
 
 
+NO_BOOKS = QueueCounters(
+    offered=NOTHING, sent=NOTHING, queued=NOTHING, dropped=dict.fromkeys(DropReason, NOTHING)
+)
+"""Those of a queue that is not there."""
+
+
 @dataclass(slots=True)
 class DeliveryCounters:
     """What one thread put on the wire. Owner: the exporting thread. Others read copies."""

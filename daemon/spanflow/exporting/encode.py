@@ -104,8 +104,12 @@ class BatchEncoder:
             return
         yield from self._of_template((version, False), batch, ~icmp, None)
         numbers = np.flatnonzero(icmp)
-        icmp_records = records.view(_OPAQUE_RECORD).take(numbers).view(RECORD)
-        yield from self._of_template((version, True), Batch(icmp_records, batch.details), None, numbers)
+        icmp_batch = Batch(
+            records.view(_OPAQUE_RECORD).take(numbers).view(RECORD),
+            batch.details,
+            columns={name: values[numbers] for name, values in batch.columns.items()},
+        )
+        yield from self._of_template((version, True), icmp_batch, None, numbers)
 
     def _of_template(
         self, key: TemplateKey, batch: Batch, wanted: Array | None, origin: Array | None
@@ -173,7 +177,7 @@ def _with_full_halves(batch: Batch) -> Batch:
     for half, other in (("forward", "reverse"), ("reverse", "forward")):
         for member in _LENT_TO_EMPTY_HALF:
             full[half][member][empty[half]] = records[other][member][empty[half]]
-    return Batch(full, batch.details)
+    return Batch(full, batch.details, columns=batch.columns)
 
 
 def _tails(batch: Batch, halves: int) -> Tails:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from spanflow.applications import Applications
 from spanflow.config.schema import Collector, Export, Settings
 from spanflow.exporting.counters import ExporterCounters
 from spanflow.exporting.domain import observation_domain_id
+from spanflow.exporting.plugin_columns import PluginColumn, as_sent
 from spanflow.exporting.process import ExportingProcess
 from spanflow.exporting.transport.interface import LocalFlow
 from spanflow.record import Batch
@@ -28,11 +29,13 @@ _Key = tuple[Collector, Export]
 
 
 class Exporters:
-    """One Exporting Process for each collector. For the control thread; `statuses` and `lost_before` for any.
+    """One Exporting Process for each collector. For the control thread; `statuses` and `lost_before` for any,
+    `offer` for any one.
 
     offline: records come from a file, so what leaves is paced. applications: what the numbers of applications
-    mean; None: Flows are not classified. flows_changed: called with the 5-tuples of all
-    our datagrams before the first one of a new connection is sent; in the thread that is about to send it.
+    mean; None: Flows are not classified. columns: those of plugins that collectors get. flows_changed: called
+    with the 5-tuples of all our datagrams before the first one of a new connection is sent; in the thread
+    that is about to send it.
     """
 
     def __init__(
@@ -41,14 +44,18 @@ class Exporters:
         *,
         offline: bool = False,
         applications: Applications | None = None,
+        columns: Sequence[PluginColumn] = (),
         flows_changed: FlowsChanged = lambda flows: None,
     ) -> None:
         self._offline = offline
         self._applications = applications
+        self._columns = tuple(columns)
         self._flows_changed = flows_changed
         self._flows: dict[str, deque[LocalFlow]] = {}
         self._telling = threading.Lock()
         self._lock = threading.Lock()
+        # Held while a batch is offered: a collector that leaves gets no more once a reload has let it go.
+        self._offering = threading.Lock()
         self._retiring: dict[ExportingProcess, threading.Thread] = {}
         self._retired: dict[str, ExporterCounters] = {}
         self._processes = {
@@ -60,10 +67,15 @@ class Exporters:
         return list(self._processes.values())
 
     def offer(self, batch: Batch, deadline_s: float | None = None) -> None:
-        """Hand a batch to every collector. deadline_s: until when (monotonic) a full queue is waited for."""
-        for process in self._processes.values():
-            wait_s = 0.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
-            process.offer(batch, wait_s)
+        """Hand a batch to every collector, with the columns that they get and no others.
+
+        deadline_s: until when (monotonic) a full queue is waited for.
+        """
+        batch = as_sent(batch, self._columns)
+        with self._offering:
+            for process in self._processes.values():
+                wait_s = 0.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
+                process.offer(batch, wait_s)
 
     def reload(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Take over other collectors; those that stay as they are keep their session. Names added, removed.
@@ -74,7 +86,7 @@ class Exporters:
         leaving = {key: process for key, process in self._processes.items() if key not in wanted}
         arriving = [key for key in wanted if key not in self._processes]
         started = {key: self._start(key, settings.export) for key in arriving}
-        with self._lock:
+        with self._offering, self._lock:
             self._processes = {
                 key: started[key] if key in started else self._processes[key] for key in wanted
             }
@@ -140,6 +152,7 @@ class Exporters:
             domain=observation_domain_id(export, collector),
             offline=self._offline,
             applications=self._applications,
+            columns=self._columns,
             connected=lambda flow: self._connected(collector.name, flow),
         )
         process.start()

@@ -15,6 +15,7 @@ from functools import cache
 from spanflow.applications import Applications
 from spanflow.errors import EncodeError
 from spanflow.exporting.ipfix import SET_HEADER_OCTETS, set_of
+from spanflow.exporting.plugin_columns import PluginColumn
 from spanflow.exporting.template import OptionsTemplate, TemplateId, options_template
 from spanflow.fields import Field
 from spanflow.information_elements import ABSTRACT_DATA_TYPES
@@ -159,7 +160,7 @@ def elements_template() -> OptionsTemplate:
     )
 
 
-def elements_table(fields: Iterable[Field], enterprise_number: int) -> OptionsTable:
+def elements_table(fields: Iterable[Field | PluginColumn], enterprise_number: int) -> OptionsTable:
     """A record for each of these fields, whose elements are our own. Range 0..0: all that the type allows."""
     template = elements_template()
     return OptionsTable(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from spanflow.applications import Applications
@@ -18,6 +18,7 @@ from spanflow.exporting.clock import Clock, SystemClock
 from spanflow.exporting.counters import DeliveryCounters, DropReason, ExporterCounters
 from spanflow.exporting.delivery import Delivery, Refresh
 from spanflow.exporting.pacing import SECOND_NS, Pacer, RatePacer, ReceiverPacer, Unpaced
+from spanflow.exporting.plugin_columns import PluginColumn
 from spanflow.exporting.profiles import profile_of
 from spanflow.exporting.queue import BatchQueue
 from spanflow.exporting.receiver_queue import receiver_look
@@ -47,9 +48,9 @@ class ExportingProcess:
     """Exports to one collector. `offer`, `drain`, `stop` and `counters` are for any thread.
 
     offline: records come from a file, as fast as they are taken, so what leaves is paced.
-    applications: what the numbers of applications mean; None: Flows are not classified.
-    connected: called in the exporting thread with the 5-tuple of the datagrams of a new connection, before
-    the first of them is sent.
+    applications: what the numbers of applications mean; None: Flows are not classified. columns: of plugins,
+    which every batch has as `plugin_columns.as_sent` leaves them. connected: called in the exporting thread
+    with the 5-tuple of the datagrams of a new connection, before the first of them is sent.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class ExportingProcess:
         domain: int,
         offline: bool = False,
         applications: Applications | None = None,
+        columns: Sequence[PluginColumn] = (),
         clock: Clock | None = None,
         resolver: Resolver = resolve,
         connected: Callable[[LocalFlow], None] = lambda flow: None,
@@ -72,11 +74,12 @@ class ExportingProcess:
         self._clock = clock or SystemClock()
         self._resolver = resolver
         self._applications = applications
+        self._columns = columns
         profile = profile_of(
             collector.profile, classified=applications is not None, strings=collector.strings
         )
         self._templates = profile.templates(
-            biflow=collector.biflow, enterprise_number=self._settings.enterprise_number
+            biflow=collector.biflow, enterprise_number=self._settings.enterprise_number, columns=columns
         )
         self._queue = BatchQueue(self._settings.queue_size)
         self._counters = DeliveryCounters()
@@ -275,6 +278,7 @@ class ExportingProcess:
             max_message_octets=settings.max_message_size or transport.max_message_octets(),
             applications=self._applications,
             enterprise_number=settings.enterprise_number,
+            columns=self._columns,
         )
         refresh = Refresh(
             template_ns=settings.template_refresh,

@@ -7,9 +7,10 @@ is, in elements of our own too. Each list of elements continues the one before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from spanflow.exporting.plugin_columns import PluginColumn, template_id_with
 from spanflow.exporting.template import Form, Template, TemplateId, flow_template
 from spanflow.fields import IP_VERSIONS, fields_of
 from spanflow.information_elements import ENTERPRISE_NUMBER
@@ -31,12 +32,21 @@ class Profile:
     variable_strings: bool = False
 
     def templates(
-        self, *, biflow: bool, enterprise_number: int = ENTERPRISE_NUMBER
+        self,
+        *,
+        biflow: bool,
+        enterprise_number: int = ENTERPRISE_NUMBER,
+        columns: Sequence[PluginColumn] = (),
     ) -> dict[TemplateKey, Template]:
-        """The templates of this profile, for Biflows (RFC 5103) or for uniflows."""
-        ids = self.biflow_ids if biflow else self.uniflow_ids
+        """The templates of this profile, for Biflows (RFC 5103) or for uniflows. columns: of plugins."""
+        ids: Mapping[TemplateKey, int] = self.biflow_ids if biflow else self.uniflow_ids
+        if columns:
+            ids = {key: template_id_with(columns, base, enterprise_number) for key, base in ids.items()}
         form = Form(
-            biflow=biflow, variable_strings=self.variable_strings, enterprise_number=enterprise_number
+            biflow=biflow,
+            variable_strings=self.variable_strings,
+            enterprise_number=enterprise_number,
+            columns=columns,
         )
         return {key: flow_template(ids[key], fields_of(self.elements, *key), form) for key in _TEMPLATE_KEYS}
 

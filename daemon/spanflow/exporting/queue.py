@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queue before one collector: batches in order, bounded in octets, and the books of their records."""
+"""The queue before one collector, or before plugins: batches in order, bounded in octets, and the books."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Entry:
 
 
 class BatchQueue:
-    """Batches on their way from any thread (which offers) to the exporting thread (which takes and settles).
+    """Batches on their way from any thread (which offers) to one that takes and settles.
 
     A batch stays in the queue, and in its books, until it is settled. One lock guards all; the books balance
     whenever it is free.
@@ -63,6 +63,11 @@ class BatchQueue:
             self._octets += batch.nbytes
             self._changed.notify_all()
             return True
+
+    def wait_for_room(self, batch: Batch, timeout_s: float) -> bool:
+        """Wait until there is a place for this batch; false after the timeout. A closed queue has any."""
+        with self._changed:
+            return bool(self._changed.wait_for(lambda: not self._is_full(batch) or self._closed, timeout_s))
 
     def head(self, timeout_s: float) -> Batch | None:
         """Take the oldest batch, which stays in the books until `settle`; waits for one.
@@ -127,6 +132,11 @@ class BatchQueue:
         """Wait until every batch is settled or dropped; False after the timeout."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._entries, max(0.0, timeout_s))
+
+    @property
+    def octets(self) -> int:
+        """Octets of the batches that are queued."""
+        return self._octets
 
     def counters(self) -> QueueCounters:
         """The books of this moment."""

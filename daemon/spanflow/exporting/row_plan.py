@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from spanflow.details import Detail, Texts
+from spanflow.exporting.plugin_columns import row_dtype
 from spanflow.exporting.template import Source, Template
 from spanflow.fields import Operation
 from spanflow.information_elements import VARIABLE_LENGTH, InformationElement
@@ -54,7 +55,8 @@ class RowPlan:
 
     The halves of one Flow Record are adjacent rows, in their order (RFC 5103 section 4.1, record adjacency).
     Of a template with variable lengths the rows are the fixed part. application_names: opaque items, by the
-    number of the application; the last stands for all numbers from there on.
+    number of the application; the last stands for all numbers from there on. Columns of plugins are taken as
+    `plugin_columns.as_sent` leaves them.
     Not for two threads: the rows of the last call are overwritten by the next.
     """
 
@@ -65,7 +67,8 @@ class RowPlan:
         steps: list[_Step] = []
         self._constants: list[tuple[int, bytes]] = []
         self._texts: dict[Detail, _Text] = {}
-        opaque: list[tuple[str, int, int]] = []
+        placed: list[tuple[str, int, np.dtype[Any]]] = []
+        self._columns: list[tuple[str, str]] = []
         self._names: list[str] = []
         for place, half in enumerate(halves):
             offset = place * self._row_octets
@@ -76,10 +79,13 @@ class RowPlan:
                 if isinstance(source.member, int):
                     self._constants.append((offset, source.member.to_bytes(element.length, "big")))
                 elif source.operation is Operation.APPLICATION_NAME:
-                    opaque.append((name, offset, element.length))
+                    placed.append((name, offset, row_dtype(element)))
                     self._names.append(name)
+                elif source.operation is Operation.COLUMN:
+                    placed.append((name, offset, row_dtype(element)))
+                    self._columns.append((name, source.member))
                 elif source.operation is Operation.DETAIL:
-                    opaque.append((name, offset, element.length))
+                    placed.append((name, offset, row_dtype(element)))
                     kind = Detail[source.member.upper()]
                     self._texts.setdefault(kind, _Text(kind, element.length, [])).names.append(name)
                 else:
@@ -97,10 +103,9 @@ class RowPlan:
         )
         self._row_dtype = np.dtype(
             {
-                "names": names + [name for name, _, _ in opaque],
-                "formats": [step.put for step in steps]
-                + [np.dtype((np.void, octets)) for _, _, octets in opaque],
-                "offsets": [step.row_offset for step in steps] + [offset for _, offset, _ in opaque],
+                "names": names + [name for name, _, _ in placed],
+                "formats": [step.put for step in steps] + [dtype for _, _, dtype in placed],
+                "offsets": [step.row_offset for step in steps] + [offset for _, offset, _ in placed],
                 "itemsize": self.halves * self._row_octets,
             }
         )
@@ -133,6 +138,8 @@ class RowPlan:
             found = self._application_names[numbers]
             for name in self._names:
                 target[name] = found
+        for name, column in self._columns:
+            target[name] = batch.columns[column]
         if self._texts:
             self._fill_texts(target, batch)
         return self._rows[: count * self.halves]

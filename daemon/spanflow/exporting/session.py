@@ -29,6 +29,7 @@ from spanflow.exporting.options import (
     applications_tables,
     elements_table,
 )
+from spanflow.exporting.plugin_columns import PluginColumn
 from spanflow.exporting.profiles import TemplateKey
 from spanflow.exporting.template import Template
 from spanflow.fields import FIELDS
@@ -50,7 +51,7 @@ class Session:
     options included, Templates not (RFC 7011 section 3.1). Data Records that were built but could not be sent
     count too, so that the collector sees the gap.
     applications: what the numbers of applications mean; None: Flows are not classified.
-    enterprise_number: the PEN that our own elements have in these templates.
+    enterprise_number: the PEN that our own elements have in these templates. columns: of plugins, in them.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Session:
         sampling: Sampling = EVERY_PACKET,
         applications: Applications | None = None,
         enterprise_number: int = ENTERPRISE_NUMBER,
+        columns: Sequence[PluginColumn] = (),
         sequence_number: int = 0,
     ) -> None:
         self.sequence_number = sequence_number
@@ -69,7 +71,7 @@ class Session:
         self._observation_domain_id = observation_domain_id
         self._max_message_octets = max_message_octets
         self._sampling = sampling.table()
-        self._tables = _tables(templates, applications, enterprise_number, observation_domain_id)
+        self._tables = _tables(templates, applications, enterprise_number, observation_domain_id, columns)
         self._encoder = BatchEncoder(templates, applications)
         self._builders: dict[int, MessageBuilder] = {}
         self._export_time = 0
@@ -176,6 +178,7 @@ def _tables(
     applications: Applications | None,
     enterprise_number: int,
     observation_domain_id: int,
+    columns: Sequence[PluginColumn],
 ) -> Sequence[OptionsTable]:
     """The options that explain what is in these templates; none that is empty."""
     tables = []
@@ -183,5 +186,5 @@ def _tables(
         tables += applications_tables(applications, observation_domain_id)
     sent = {element.name for template in templates.values() for element in template.elements}
     own = [field for field in FIELDS if field.element.pen == ENTERPRISE_NUMBER and field.name in sent]
-    tables.append(elements_table(own, enterprise_number))
+    tables.append(elements_table([*own, *columns], enterprise_number))
     return [table for table in tables if table.records]

@@ -9,9 +9,10 @@ Field Specifier:   number and length; the highest bit of the number says that a 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from spanflow.exporting.ipfix import ENTERPRISE_BIT
 from spanflow.fields import Field, Operation
@@ -23,9 +24,14 @@ from spanflow.information_elements import (
     reverse_of,
 )
 
+if TYPE_CHECKING:
+    from spanflow.exporting.plugin_columns import PluginColumn
+
 
 class TemplateId(IntEnum):
     """The Template IDs in use. An id keeps its meaning for ever: a changed template gets a new id.
+
+    Templates with columns of plugins have others, see `plugin_columns.template_id_with`.
 
     RFC 7011 section 8.1: an id must not be redefined while a collector may remember it, and over UDP nothing
     tells the collector to forget (section 8.4).
@@ -82,11 +88,13 @@ class Form:
     """What a template depends on beside its fields.
 
     variable_strings: the details have variable lengths. enterprise_number: the PEN of our own elements.
+    columns: those of plugins.
     """
 
     biflow: bool = False
     variable_strings: bool = True
     enterprise_number: int = ENTERPRISE_NUMBER
+    columns: Sequence[PluginColumn] = ()
 
     def element(self, field: Field) -> InformationElement:
         """The element of a field as it is sent."""
@@ -169,7 +177,18 @@ def flow_template(template_id: int, fields: tuple[Field, ...], form: Form) -> Te
     lengths = [element.length == VARIABLE_LENGTH for element in template.elements]
     if lengths != sorted(lengths):
         raise ValueError(f"template {template_id}: elements of variable length must be the last ones")
-    return template
+    return _with_columns(template, form, lengths.count(False)) if form.columns else template
+
+
+def _with_columns(template: Template, form: Form, place: int) -> Template:
+    """The template with the columns of plugins in this place; the same values in all halves."""
+    elements = tuple(column.as_sent(form.enterprise_number) for column in form.columns)
+    sources = tuple(Source(column.name, Operation.COLUMN) for column in form.columns)
+    return Template(
+        template.template_id,
+        template.elements[:place] + elements + template.elements[place:],
+        tuple(half[:place] + sources + half[place:] for half in template.halves),
+    )
 
 
 def _uniflow_template(template_id: int, fields: tuple[Field, ...], form: Form) -> Template:
