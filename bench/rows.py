@@ -18,7 +18,14 @@ SCENARIOS = ("mix", "flood", "elephant")
 MAX_FLOWS = 4_194_304
 QUEUE_MIB = 2
 BOUND_MIB = 256
-OWN_REPORT = ("floor", "spanflow-core-bench", "core-before", "replay")  # programs that print one JSON line
+OWN_REPORT = (  # programs that print one JSON line
+    "floor",
+    "spanflow-core-bench",
+    "core-before",
+    "replay",
+    "library",
+    "nfstream",
+)
 
 TIMEOUTS = ("--set", "cache.active_timeout=120s", "--set", "cache.inactive_timeout=60s")
 WITHOUT_DPI = ("--set", "dpi.enabled=false")  # its cost has rows of its own, in classify_rows.py

@@ -5,8 +5,8 @@
     python bench/run.py --quick            small captures, 1 counted run: a smoke test of the bench itself
     python bench/run.py --only 'mix/*'     rows by pattern (--list shows them)
 
-Writes bench/RESULTS.md, where the sections of live.py and classify.py stay, and bench/out/results.json
-(--quick: bench/out/quick.md and quick.json).
+Writes bench/RESULTS.md, where the sections of live.py, classify.py and library.py stay, and
+bench/out/results.json (--quick: bench/out/quick.md and quick.json).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-KEPT = ("## Live", "## Classification")
+KEPT = ("## Live", "## Classification", "## Library")
 
 
 def with_section(report: str, section: str) -> str:
