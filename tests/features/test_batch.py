@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +99,18 @@ def test_a_column_is_computed_once() -> None:
     flows = mixed()
     assert flows["packet_length_stddev"] is flows.column("packet_length_stddev")
     assert flows.values("src_ip") is flows.values("src_ip")
+
+
+def test_the_memory_of_a_batch_goes_with_its_last_reference() -> None:
+    """Not when Python looks for cycles: until then it would hold native memory."""
+    flows = mixed()
+    for features in ("core", "statistics", "classic"):
+        flows.to_dict(features)
+    flows.values("src_ip")
+    gone = weakref.ref(flows.records)
+    gc.disable()
+    try:
+        del flows
+        assert gone() is None
+    finally:
+        gc.enable()

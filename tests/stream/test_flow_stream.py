@@ -170,8 +170,9 @@ def test_what_is_no_capture(engine: Any, tmp_path: Path) -> None:
 def test_a_cut_file_is_read_up_to_there(engine: Any, tmp_path: Path) -> None:
     path = udp_flows(tmp_path / "cut.pcap", range(3))
     path.write_bytes(path.read_bytes()[:-5])
-    with pytest.warns(CaptureWarning, match=r"cut\.pcap: "):
+    with pytest.warns(CaptureWarning, match=r"cut\.pcap: ") as warned:
         assert len(list(stream(path, engine=engine))) == 2
+    assert {Path(each.filename) for each in warned} == {Path(__file__)}
 
 
 def test_counters_before_the_first_run() -> None:

@@ -14,20 +14,39 @@ from spanflow.features.deviations import SizeSums, lowest_of, squared_deviations
 from spanflow.record import Array, Batch
 
 
+class Members:
+    """The members of records, each as a contiguous array. It knows nothing of who uses it: no cycle of
+    references keeps the memory of a batch that is done with.
+    """
+
+    def __init__(self, records: Array) -> None:
+        self._records = records
+        self._found: dict[str, Array] = {}
+
+    def member(self, path: str) -> Array:
+        """A member by its path in RECORD ("flow_id", "forward.vlan_id")."""
+        if path not in self._found:
+            found = self._records
+            for name in path.split("."):
+                found = found[name]
+            self._found[path] = np.ascontiguousarray(found)
+        return self._found[path]
+
+
 class Side(ABC):
     """The measures of one direction, or of both together. Arrays of n values; times and gaps are ns.
 
     A side without packets has zeros everywhere; what has too few values is 0 (semantics 6.3).
     """
 
-    def __init__(self, measures: Measures, path: str) -> None:
+    def __init__(self, members: Members, path: str) -> None:
         """path: what stands before the names of its members in RECORD: `forward.`, or nothing."""
-        self._measures = measures
+        self._members = members
         self._path = path
 
     def member(self, name: str) -> Array:
         """A member, contiguous. A record has those of gaps too, as each of its directions."""
-        return self._measures.member(self._path + name)
+        return self._members.member(self._path + name)
 
     @property
     @abstractmethod
@@ -140,8 +159,8 @@ class Direction(Side):
 class Together(Side):
     """Both directions together."""
 
-    def __init__(self, measures: Measures, forward: Direction, reverse: Direction) -> None:
-        super().__init__(measures, "")
+    def __init__(self, members: Members, forward: Direction, reverse: Direction) -> None:
+        super().__init__(members, "")
         self._forward, self._reverse = forward, reverse
 
     @cached_property
@@ -185,31 +204,26 @@ class Measures:
     def __init__(self, batch: Batch, applications: Applications) -> None:
         self.batch = batch
         self.applications = applications
-        self._members: dict[str, Array] = {}
+        self._members = Members(batch.records)
 
     def __len__(self) -> int:
         return len(self.batch)
 
     @cached_property
     def forward(self) -> Direction:
-        return Direction(self, "forward.")
+        return Direction(self._members, "forward.")
 
     @cached_property
     def reverse(self) -> Direction:
-        return Direction(self, "reverse.")
+        return Direction(self._members, "reverse.")
 
     @cached_property
     def both(self) -> Together:
-        return Together(self, self.forward, self.reverse)
+        return Together(self._members, self.forward, self.reverse)
 
     def member(self, path: str) -> Array:
         """A member by its path in RECORD ("flow_id", "forward.vlan_id"), contiguous."""
-        if path not in self._members:
-            found = self.batch.records
-            for name in path.split("."):
-                found = found[name]
-            self._members[path] = np.ascontiguousarray(found)
-        return self._members[path]
+        return self._members.member(path)
 
     def text(self, kind: Detail) -> list[str]:
         """The text of this kind of each record; empty where it has none."""

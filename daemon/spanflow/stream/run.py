@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -65,7 +66,7 @@ class Run:
         self._classification = open_classification(plan.settings.dpi)
         if self._classification.missing:
             text = f"applications are not named: {self._classification.missing}; {REMEDY}"
-            warnings.warn(text, ClassificationWarning, stacklevel=4)
+            _warn(text, ClassificationWarning)
         self.engine = _engine(plan, self._classification)
         self.engine.set_capacity(cache_flows(plan.settings))
         self.ended = False
@@ -131,7 +132,7 @@ class Run:
         problems = self.problems()
         for problem in problems:
             if problem.kind == "damaged":
-                warnings.warn(str(problem.error()), CaptureWarning, stacklevel=4)
+                _warn(str(problem.error()), CaptureWarning)
         errors = [problem.error() for problem in problems if problem.kind != "damaged"]
         if len(errors) > 1:
             raise CaptureError("\n".join(map(str, errors)), errors[0].exit_code)
@@ -168,3 +169,11 @@ def _with_room(settings: Settings) -> Settings:
     half = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     room = min(RESERVED_FLOWS, int(half / flow_octets(settings)))
     return replace(settings, cache=replace(settings.cache, max_flows=max(wanted, room), memory=None))
+
+
+def _warn(text: str, category: type[Warning]) -> None:
+    """Warn in the name of the first caller outside this package."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("spanflow."):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=level)
