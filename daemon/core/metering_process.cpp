@@ -33,7 +33,7 @@ MeteringProcess::MeteringProcess(const MeteringOptions& options, std::shared_ptr
   if (options.first_packets != 0) {
     first_packets_ = std::make_unique<FirstPackets>(options.max_flows, options.first_packets, options.preallocate);
     of_a_new_record_ |= FlowState::collecting;
-    writer_.set_first_packets(options.first_packets);
+    writer_.set_first_packets(first_packets_.get());
   }
 }
 

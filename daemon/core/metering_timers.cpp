@@ -52,15 +52,12 @@ void MeteringProcess::write(std::uint32_t flow, EndDetail detail) {
   if ((hot.state & FlowState::empty) != 0) {
     return;
   }
-  const auto first_packets = first_packets_ == nullptr
-                                 ? std::span<const KeptPacket>{}
-                                 : first_packets_->of(flow, hot.directions[0].packets + hot.directions[1].packets);
   if (detection_ == nullptr) {
-    writer_.write(hot, cache_.cold(flow), detail, first_packets, nullptr);
+    writer_.write(flow, hot, cache_.cold(flow), detail, nullptr);
     return;
   }
   const auto classification = detection_->current(flow, hot);
-  writer_.write(hot, cache_.cold(flow), detail, first_packets, &classification);
+  writer_.write(flow, hot, cache_.cold(flow), detail, &classification);
 }
 
 void MeteringProcess::forget(std::uint32_t flow) {

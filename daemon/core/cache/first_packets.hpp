@@ -35,6 +35,8 @@ class FirstPackets {
   FirstPackets(std::uint32_t flows, std::uint32_t each, bool preallocate)
       : each_(each), packets_(std::size_t{flows} * each, preallocate) {}
 
+  [[nodiscard]] std::uint32_t each() const noexcept { return each_; }
+
   // Keeps packet `index` of the record, index < each. Returns whether there are more to keep.
   bool keep(std::uint32_t flow, std::uint64_t index, const KeptPacket& packet) noexcept {
     packets_[std::size_t{flow} * each_ + index] = packet;

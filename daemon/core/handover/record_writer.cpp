@@ -66,12 +66,12 @@ RecordWriter::RecordWriter(std::shared_ptr<BatchPool> pool, BatchQueue& queue, B
                            std::uint8_t worker, Counters& counters)
     : pool_(std::move(pool)), queue_(queue), when_full_(when_full), worker_(worker), counters_(counters) {}
 
-void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail,
-                         std::span<const KeptPacket> first_packets, const Classification* classification) {
+void RecordWriter::write(std::uint32_t place, const HotFlow& flow, const ColdFlow& cold, EndDetail detail,
+                         const Classification* classification) {
   const auto key = flow.key();
   auto& batch = key.version() == 4 ? ipv4_ : ipv6_;
   if (batch == nullptr) {
-    batch = pool_->take(key.version(), BatchPool::kLargest, first_packets_);
+    batch = pool_->take(key.version(), BatchPool::kLargest, first_packets_ == nullptr ? 0 : first_packets_->each());
   }
   const auto content = content_of(flow);
   auto& record = batch->append(content);
@@ -106,7 +106,10 @@ void RecordWriter::write(const HotFlow& flow, const ColdFlow& cold, EndDetail de
     write_classification(record, *batch, *classification);
   }
   record.reserved = {};
-  orient(first_packets, static_cast<std::uint32_t>(forward), batch->latest_first_packets());
+  if (first_packets_ != nullptr) [[unlikely]] {
+    const auto kept = first_packets_->of(place, content.packets);
+    orient(kept, static_cast<std::uint32_t>(forward), batch->latest_first_packets());
+  }
 
   if (batch->full()) {
     hand_over(batch);

@@ -2,8 +2,8 @@
 // Turns what the cache keeps into the record that leaves: oriented, one IP version per batch.
 #pragma once
 
+#include <cstdint>
 #include <memory>
-#include <span>
 
 #include "cache/first_packets.hpp"
 #include "cache/flow_record.hpp"
@@ -23,12 +23,12 @@ class RecordWriter {
   RecordWriter(std::shared_ptr<BatchPool> pool, BatchQueue& queue, BatchQueue::WhenFull when_full, std::uint8_t worker,
                Counters& counters);
 
-  // first_packets: those that the record has, where they are kept. classification: null where it is off.
-  void write(const HotFlow& flow, const ColdFlow& cold, EndDetail detail, std::span<const KeptPacket> first_packets,
+  // place: which Flow of the cache it is. classification: null where it is off.
+  void write(std::uint32_t place, const HotFlow& flow, const ColdFlow& cold, EndDetail detail,
              const Classification* classification);
 
-  // How many first packets are handed over of each record.
-  void set_first_packets(std::size_t each) noexcept { first_packets_ = each; }
+  // Where the first packets of records are, if they are kept.
+  void set_first_packets(const FirstPackets* packets) noexcept { first_packets_ = packets; }
 
   // Where classified Flows have their details and their applicationId from.
   void set_detection(const Detection* detection) noexcept { detection_ = detection; }
@@ -51,7 +51,7 @@ class RecordWriter {
   std::uint32_t first_interface_ = 1;  // files: their interfaces are numbered from 0
   Counters& counters_;
   const Detection* detection_ = nullptr;
-  std::size_t first_packets_ = 0;
+  const FirstPackets* first_packets_ = nullptr;
   std::unique_ptr<Batch> ipv4_;
   std::unique_ptr<Batch> ipv6_;
 };
