@@ -28,7 +28,7 @@ class MetersFiles(Protocol):
 
 def watched() -> bool:
     """Whether somebody sees standard error while it is written: a terminal, or a notebook."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    return sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules)
 
 
 class Progress:

@@ -5,20 +5,18 @@ from __future__ import annotations
 
 import logging
 import platform
-import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
-from types import FrameType
 
 from spanflow import _core, logs
 from spanflow.application_counts import ApplicationCounts
 from spanflow.capture_sockets import OpenInterface
 from spanflow.classification import REMEDY, UNCLASSIFIED, Classification
 from spanflow.config.schema import Settings
-from spanflow.errors import ConfigError, SpanflowError
+from spanflow.errors import SpanflowError
 from spanflow.exporting.exporters import Exporters
 from spanflow.health import routes
 from spanflow.http import HttpServer
@@ -30,6 +28,7 @@ from spanflow.plugins.chain import PluginChain
 from spanflow.plugins.configured import ConfiguredPlugins
 from spanflow.plugins.stage import PluginStage
 from spanflow.record import Batch
+from spanflow.reload import Load, Reload, needing_restart, reloadable
 from spanflow.status import ClassificationStatus, PluginStatus, ProbeStatus
 from spanflow.stop_signals import StopSignals
 from spanflow.supervision import STALLED_AFTER_S, EventLog, WorkerWatch, status_line
@@ -41,9 +40,6 @@ _LOOK_EVERY_S = 1.0
 _STATUS_EVERY_S = 10.0
 _EXTENSION_S = 10.0
 _ROOM_WAIT_S = 0.1
-
-Load = Callable[[], Settings]
-"""The settings as they stand in file, environment and command line now. Raises ConfigError."""
 
 
 class Service:
@@ -63,7 +59,7 @@ class Service:
         plugins: ConfiguredPlugins | None = None,
     ) -> None:
         self._settings = settings
-        self._load = load
+        self._reload = Reload(load, self._apply)
         self._notifier = notifier
         self._started_ns = time.time_ns()
         self._version = _version()
@@ -87,9 +83,6 @@ class Service:
         self._workers = WorkerWatch()
         self._events = EventLog()
         self._stalled: list[str] = []
-        self._reload_wanted = False
-        self._reloads = self._reload_failures = 0
-        self._last_reload_successful = True
         self._ready = False
         self._turned_s = self._look_due_s = self._watchdog_due_s = self._status_due_s = time.monotonic()
         self._status_before: tuple[ProbeStatus, float] | None = None
@@ -139,7 +132,7 @@ class Service:
     # Start and end.
 
     def _start(self) -> None:
-        signal.signal(signal.SIGHUP, self._want_reload)
+        self._reload.listen()
         self._serve(self._settings.metrics.listen)
         self._meter.start()
         if self._stage is not None:
@@ -191,7 +184,7 @@ class Service:
 
     def _stop(self) -> None:
         """End every thread, whatever has happened before."""
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self._reload.ignore()
         self._meter.stop()
         if self._stage is not None:
             self._stage.stop()
@@ -215,9 +208,8 @@ class Service:
         """What is due: a reload, once a second a look at everything, the watchdog, the status line."""
         now_s = self._turned_s = time.monotonic()
         draining = self._draining_until_s is not None
-        if self._reload_wanted and not draining:
-            self._reload_wanted = False
-            self._reload()
+        if not draining and self._reload.due():
+            self._run_reload()
         if now_s < self._look_due_s:
             return
         self._look_due_s = now_s + _LOOK_EVERY_S
@@ -256,30 +248,18 @@ class Service:
 
     # Reload.
 
-    def _want_reload(self, number: int, frame: FrameType | None) -> None:
-        self._reload_wanted = True
-
-    def _reload(self) -> None:
-        """Take over what can be changed while running; a file with an error changes nothing."""
+    def _run_reload(self) -> None:
         if self._ready:  # before, systemd would take the end of the reload for that of the start
             self._notifier.reloading()
-        try:
-            settings = self._load()
-        except ConfigError as error:
-            self._last_reload_successful = False
-            log.error("reload refused, nothing was changed", extra={"error": str(error), **UNLIMITED})
-        else:
-            self._last_reload_successful = self._apply(settings)
-            self._reloads += 1
-        self._reload_failures += not self._last_reload_successful
+        self._reload.run()
         self._status_due_s = 0.0
         if self._ready:
             self._notifier.ready()
 
     def _apply(self, wanted: Settings) -> bool:
         """False: a part could not be taken over."""
-        settings = _reloadable(self._settings, wanted)
-        if restart := _needing_restart(self._settings, wanted):
+        settings = reloadable(self._settings, wanted)
+        if restart := needing_restart(self._settings, wanted):
             log.warning("this change needs a restart", extra={"sections": ", ".join(restart), **UNLIMITED})
         logs.configure(settings.log.format, settings.log.level)
         moved = self._serve_elsewhere(settings.metrics.listen)
@@ -340,9 +320,9 @@ class Service:
                 *([] if collectors else ["no collector is configured"]),
             ],
             lost_before=self._exporters.lost_before(),
-            reloads=self._reloads,
-            reload_failures=self._reload_failures,
-            last_reload_successful=self._last_reload_successful,
+            reloads=self._reload.reloads,
+            reload_failures=self._reload.failures,
+            last_reload_successful=self._reload.last_successful,
             labels=self._labels,
             classification=self._classification_status(),
             plugins=self._plugin_status(),
@@ -368,32 +348,6 @@ class Service:
             capacity_octets=self._settings.dpi.memory,
             applications=self._counts.shown(),
         )
-
-
-def _reloadable(now: Settings, wanted: Settings) -> Settings:
-    """What a running probe takes over: collectors, export, timeouts, logging, the metrics' address."""
-    cache = replace(
-        now.cache,
-        active_timeout=wanted.cache.active_timeout,
-        inactive_timeout=wanted.cache.inactive_timeout,
-        tcp_linger=wanted.cache.tcp_linger,
-        tcp_fin_timeout=wanted.cache.tcp_fin_timeout,
-    )
-    return replace(
-        now,
-        cache=cache,
-        export=wanted.export,
-        collectors=wanted.collectors,
-        log=wanted.log,
-        metrics=wanted.metrics,
-    )
-
-
-def _needing_restart(now: Settings, wanted: Settings) -> list[str]:
-    """The sections with a change that `_reloadable` leaves out."""
-    after = _reloadable(now, wanted)
-    names = ("interfaces", "capture", "cache", "dpi", "plugins", "process")
-    return [name for name in names if getattr(after, name) != getattr(wanted, name)]
 
 
 def _version() -> str:

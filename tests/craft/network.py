@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 
 from craft.checksum import internet_checksum
@@ -200,5 +201,6 @@ def _chain(extensions: Sequence[Extension], protocol: int) -> tuple[int, bytes]:
     return numbers[0], octets
 
 
+@cache
 def _packed(address: str) -> bytes:
     return ip_address(address).packed

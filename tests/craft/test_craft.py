@@ -13,7 +13,7 @@ from craft.capture import SECOND, Capture, Interface
 from craft.checksum import crc32c, internet_checksum
 from craft.connection import Connection
 from craft.conversation import EPOCH_NS, Pair, nanoseconds, play
-from oracle.pcap_file import read_capture
+from reference import read_capture
 
 A4, B4, A6, B6 = "192.0.2.1", "198.51.100.2", "2001:db8::1", "2001:db8::2"
 

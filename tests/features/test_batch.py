@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from golden import load, names
 from metering.native import meter
 from spanflow.errors import ConfigError
 from spanflow.features import FlowBatch
+from spanflow.features.column import in_seconds
 from spanflow.features.selection import column_names
 from spanflow.record import FIRST_PACKET, RECORD, Batch
 
@@ -89,10 +91,38 @@ def test_columns_of_plugins() -> None:
     records = meter([load("link_qinq").capture]).records
     label = np.array(["a", "b"], object)
     flows = FlowBatch(Batch(records, columns={"label": label, "hit": np.array([True, False])}))
-    assert flows["label"] is label
+    assert np.shares_memory(flows["label"], label)
     assert flows.values("hit") == [True, False]
     assert list(flows.to_dict(("statistics", "src_ip")))[-1:] == ["src_ip"]
     assert list(flows.to_dict("statistics"))[-2:] == ["label", "hit"]
+
+
+@pytest.mark.parametrize("name", ["octet_count", "packet_length_mean", "flowStart", "continuation", "label"])
+def test_a_column_cannot_be_changed(name: str) -> None:
+    """Others are computed from it, in tables and for the plugins that come later."""
+    label = np.array([1.0, 2.0])
+    flows = FlowBatch(Batch(mixed().records, columns={"label": label}))
+    with pytest.raises(ValueError, match="read-only"):
+        flows[name][0] = 0
+    label[0] = 3.0  # of the caller, who may
+
+
+def test_times_before_1970() -> None:
+    """A direction without packets has times of 0, which are no times."""
+    records = mixed().records.copy()
+    records["forward"]["first_ns"], records["forward"]["last_ns"] = -7, -5
+    records["forward"]["packet_delta_count"], records["reverse"]["packet_delta_count"] = 2, [0, 1]
+    records["reverse"]["first_ns"], records["reverse"]["last_ns"] = [0, -9], [0, -9]
+    flows = FlowBatch(Batch(records))
+    assert flows.values("start_ns") == [-7, -9]
+    assert flows.values("end_ns") == [-5, -5]
+    assert flows.values("duration_ns") == [2, 4]
+
+
+def test_seconds_are_the_nearest_float64() -> None:
+    nanoseconds = [1_392_909_952, 4_928_010_000, -1, 1_700_000_000_123_456_789, (1 << 53) - 1, 1 << 53]
+    found = in_seconds(np.array(nanoseconds, np.int64)).tolist()
+    assert found == [float(Fraction(each, 10**9)) for each in nanoseconds]
 
 
 def test_a_column_is_computed_once() -> None:

@@ -13,10 +13,10 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from golden.recipe import DEFAULT_SETTINGS
-from oracle import Result
-from oracle.network import IPV4_PREFIX
-from oracle.records import CONTINUATION, END_REASONS
-from spanflow.record import DIRECTION, RECORD
+from reference import Result
+from spanflow.record import CONTINUATION, DIRECTION, RECORD
+from spanflow.reference.network import IPV4_PREFIX
+from spanflow.reference.records import END_REASONS
 
 Record = Mapping[str, Any]
 
@@ -58,7 +58,7 @@ def describe_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_settings(described: Mapping[str, Any]) -> dict[str, Any]:
-    """All keyword arguments of oracle.meter."""
+    """All keyword arguments of reference.meter."""
     return DEFAULT_SETTINGS | {
         name: _duration(value) if name in DURATIONS else tuple(value) if name == "key" else value
         for name, value in described.items()
@@ -66,7 +66,7 @@ def read_settings(described: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe_record(record: Record) -> dict[str, Any]:
-    """A record of the oracle, or one of dtype RECORD."""
+    """A record of the reference engine, or one of dtype RECORD."""
     members: dict[str, Any] = {
         name: _plain(record[name]) for name in RECORD.names or () if name in FLOW_MEMBERS + _DESCRIBED_AS_END
     }
@@ -81,7 +81,7 @@ def describe_record(record: Record) -> dict[str, Any]:
 
 
 def read_record(described: Record) -> dict[str, Any]:
-    """The record that `describe_record` described, without flow_id and statistics."""
+    """The record that `describe_record` described, without flowId (it is None) and statistics."""
     flow_end_reason, end_detail = END_REASONS[described["end"]]
     record: dict[str, Any] = dict.fromkeys(RECORD.names or (), 0) | UNCLASSIFIED
     record |= {name: described[name] for name in described.keys() & record.keys()}

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from golden.describe import read_result, read_settings
-from oracle import Result
+from reference import Result
 
 FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """A golden capture: `settings` are the keyword arguments of oracle.meter, `result` is what must come
+    """A golden capture: `settings` are the keyword arguments of reference.meter, `result` is what must come
     out.
     """
 

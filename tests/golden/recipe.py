@@ -19,7 +19,7 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "max_fragments": 16384,
     "key": (),
 }
-"""The keyword arguments of oracle.meter, with the daemon's own defaults. Durations are nanoseconds."""
+"""The keyword arguments of reference.meter, with the daemon's own defaults. Durations are nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write all goldens and the demo capture from their recipes: python -m golden.regenerate.
 
-The expected Flow Records are those of the oracle; whoever commits them has read the difference.
+The expected Flow Records are those of the reference engine; whoever commits them has read the difference.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import oracle
+import reference
 from golden.demo import demo_capture
 from golden.describe import describe_result, describe_settings
 from golden.layout import lay_out
@@ -37,12 +37,12 @@ def golden_files() -> dict[str, bytes]:
     return files
 
 
-def expected(recipe: Recipe) -> oracle.Result:
-    """What the oracle makes of a recipe."""
+def expected(recipe: Recipe) -> reference.Result:
+    """What the reference engine makes of a recipe."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / ("capture" + recipe.suffix)
         path.write_bytes(recipe.octets)
-        return oracle.meter([path], **DEFAULT_SETTINGS | recipe.settings)
+        return reference.meter([path], **DEFAULT_SETTINGS | recipe.settings)
 
 
 def main() -> None:

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The golden files are what the recipes give, the oracle agrees with them, and some are checked by hand."""
+"""The golden files are what the recipes give, the reference engine agrees, and some are checked by hand."""
 
 from __future__ import annotations
 
 import pytest
 
-import oracle
+import reference
 from golden import load, names
 from golden.describe import describe_result
 from golden.load import FOLDER
 from golden.recipe import DEFAULT_SETTINGS
 from golden.recipes import all_recipes
 from golden.regenerate import DEMO, demo_capture, golden_files
-from oracle.metering import Result
+from reference import Result
 
 STALE = "run python -m golden.regenerate and review the difference"
 
@@ -136,10 +136,10 @@ def test_goldens_are_small(written: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_the_oracle_agrees(name: str) -> None:
+def test_the_reference_agrees(name: str) -> None:
     """By the description; test_compare has the members that it was read back into."""
     golden = load(name)
-    result = oracle.meter([golden.capture], **golden.settings)
+    result = reference.meter([golden.capture], **golden.settings)
     assert describe_result(golden.result) == describe_result(result)
 
 
@@ -172,7 +172,7 @@ def test_every_recipe_says_what_it_shows() -> None:
 def test_the_demo_is_small_and_varied() -> None:
     assert DEMO.read_bytes() == demo_capture(), STALE
     assert DEMO.stat().st_size < 200 * 1024
-    result = oracle.meter([DEMO], **DEFAULT_SETTINGS)
+    result = reference.meter([DEMO], **DEFAULT_SETTINGS)
     assert 400 <= result.received[0] <= 800
     assert set(result.discards) == {"non_ip"}
     assert {record["ip_version"] for record in result.records} == {4, 6}

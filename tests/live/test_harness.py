@@ -20,7 +20,7 @@ from live.harness.links import Link, network
 from live.harness.namespace import Namespace
 from live.harness.sender import Sender, evenly
 from live.harness.traffic import udp_flows
-from oracle.pcap_file import read_capture
+from reference import read_capture
 
 PACKET = ipv4("10.0.0.1", "10.0.0.2", udp(1000, 53, bytes(20)))
 PACKET_AUXDATA, TP_STATUS_VLAN_VALID = 8, 0x10

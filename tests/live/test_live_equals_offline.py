@@ -28,7 +28,7 @@ from live.harness.links import network
 from live.harness.probe import probe
 from live.harness.sender import Sender
 from metering.native import meter
-from oracle.pcap_file import read_capture
+from reference import read_capture
 from spanflow.exporting.profiles import GENERIC_APPLICATION
 from spanflow.exporting.session import Session
 from spanflow.record import RECORD, Batch

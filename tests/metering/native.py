@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the native Metering Process over files, with the settings that the oracle takes.
+"""Runs the native Metering Process over files, with the settings that the reference engine takes.
 
 Without classification, unless `dpi` asks for it.
 """
@@ -46,12 +46,12 @@ def settings_of(
     dpi: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> Settings:
-    """Settings by the names of oracle.meter; more: workers, filter, max_flows, memory.
+    """Settings by the names of reference.meter; more: workers, filter, queue_size, max_flows, memory.
 
     dpi: settings of that section, and classification is on; None: it is off.
     """
     default = Settings()
-    capture = {name: more.pop(name) for name in ("workers", "filter") if name in more}
+    capture = {name: more.pop(name) for name in ("workers", "filter", "queue_size") if name in more}
     return replace(
         default,
         dpi=replace(default.dpi, enabled=dpi is not None, **(dpi or {})),

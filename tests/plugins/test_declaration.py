@@ -39,9 +39,11 @@ REFUSED: list[tuple[object, str]] = [
     ({"label": 8}, "column label: unknown type '8'; use one of unsigned8, unsigned16"),
     (
         {"protocol_identifier": "unsigned8"},
-        "column protocol_identifier: the flows have a column of this name;",
+        "column protocol_identifier: flows have this name already;",
     ),
-    ({"src_ip": "string"}, "column src_ip: the flows have a column of this name; use another"),
+    ({"src_ip": "string"}, "column src_ip: flows have this name already; use another"),
+    ({"packets": "string"}, "column packets: flows have this name already; use another"),
+    ({"metrics": "string"}, "column metrics: flows have this name already; use another"),
     ({f"c{n}": "string" for n in range(MOST_COLUMNS + 1)}, "has 257 columns; 256 are the most"),
 ]
 

@@ -22,6 +22,7 @@ from spanflow.plugins.chain import PluginChain
 from spanflow.plugins.configured import ConfiguredPlugins
 from spanflow.plugins.stage import BOUND_OCTETS
 from spanflow.record import RECORD, Batch
+from spanflow.reload import needing_restart, reloadable
 from spanflow.status import PluginStatus
 from spanflow.systemd import Notifier
 
@@ -178,8 +179,8 @@ def test_at_the_end_what_plugins_do_not_get_to_is_dropped_and_counted(
 def test_other_plugins_need_a_restart() -> None:
     now = Settings()
     wanted = Settings(plugins=(Plugin(plugin="a:b"),))
-    assert service._needing_restart(now, wanted) == ["plugins"]
-    assert service._reloadable(now, wanted).plugins == ()
+    assert needing_restart(now, wanted) == ["plugins"]
+    assert reloadable(now, wanted).plugins == ()
 
 
 def test_without_plugins_there_is_no_stage(monkeypatch: pytest.MonkeyPatch) -> None:

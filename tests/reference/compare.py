@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What differs between the records of the native Metering Process and those of the oracle."""
+"""What differs between the records of the native Metering Process and those of the reference engine."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from oracle.metering import Result
-from oracle.records import Series
+from reference.run import Result
+from reference.two_pass import TwoPassSeries
 
 RecordLike = Mapping[str, Any]
-Half = tuple[str, Any, Series | None]
+Half = tuple[str, Any, TwoPassSeries | None]
 """Name of a series (forward, reverse, both), the record or half record that describes it, what is behind it.
 """
 
 HALVES = ("forward", "reverse")
-UNCOMPARED = ("flow_id", "worker", "statistics")
+UNCOMPARED = ("worker", "statistics")
 FLOAT32_TOLERANCE = 2.0**-23
 GAP_TOLERANCE = 1e-6
 
@@ -27,19 +27,19 @@ GAP_TOLERANCE = 1e-6
 def compare(native_records: np.ndarray, result: Result) -> list[str]:
     """Every difference as one line; an empty list means that both have the same records, in whatever order.
 
-    native_records: dtype spanflow.record.RECORD, all batches of a run concatenated. flow_id and worker are
-    ignored. Sums of squared gaps may differ by 1e-6, the shortest and longest gap by the precision of
-    float32.
+    native_records: dtype spanflow.record.RECORD, all batches of a run concatenated. The worker is ignored,
+    and the flowId where the result has none. Sums of squared gaps may differ by 1e-6, the shortest and
+    longest gap by the precision of float32.
     """
     differences = []
-    natives, oracles = _by_flow(native_records), _by_flow(result.records)
-    for identity in sorted(natives.keys() | oracles.keys()):
-        ours, theirs = natives.get(identity, []), oracles.get(identity, [])
+    natives, references = _by_flow(native_records), _by_flow(result.records)
+    for identity in sorted(natives.keys() | references.keys()):
+        ours, theirs = natives.get(identity, []), references.get(identity, [])
         name = _name((ours or theirs)[0])
         if len(ours) != len(theirs):
             differences.append(f"{name}: {len(ours)} records, expected {len(theirs)}")
-        for number, (native, oracle) in enumerate(zip(ours, theirs, strict=False)):
-            found = [*_member_differences(native, oracle), *_sum_differences(native, oracle)]
+        for number, (native, reference) in enumerate(zip(ours, theirs, strict=False)):
+            found = [*_member_differences(native, reference), *_sum_differences(native, reference)]
             differences += [f"{name}: record {number}: {text}" for text in found]
     return differences
 
@@ -50,11 +50,13 @@ def statistics_differences(native_records: np.ndarray, result: Result) -> list[s
     Sizes: 1e-9 relative. Gaps: 1e-6 relative or 1 ns. Records must already be equal by `compare`.
     """
     differences = []
-    natives, oracles = _by_flow(native_records), _by_flow(result.records)
-    for identity in natives.keys() & oracles.keys():
-        for number, (native, oracle) in enumerate(zip(natives[identity], oracles[identity], strict=True)):
+    natives, references = _by_flow(native_records), _by_flow(result.records)
+    for identity in natives.keys() & references.keys():
+        for number, (native, reference) in enumerate(
+            zip(natives[identity], references[identity], strict=True)
+        ):
             where = f"{_name(native)}: record {number}"
-            for text in _statistics_differences(native, oracle):
+            for text in _statistics_differences(native, reference):
                 differences.append(f"{where}: {text}")
     return differences
 
@@ -109,17 +111,17 @@ def _name(record: RecordLike) -> str:
     return f"{source} > {destination} protocol {record['protocol_identifier']}"
 
 
-def _halves(record: RecordLike, oracle: RecordLike) -> Iterator[tuple[str, Any, Any]]:
+def _halves(record: RecordLike, reference: RecordLike) -> Iterator[tuple[str, Any, Any]]:
     """The record itself and both halves: (prefix, ours, theirs)."""
-    yield "", record, oracle
+    yield "", record, reference
     for half in HALVES:
-        yield f"{half}.", record[half], oracle[half]
+        yield f"{half}.", record[half], reference[half]
 
 
-def _member_differences(native: RecordLike, oracle: RecordLike) -> Iterator[str]:
-    for prefix, ours, theirs in _halves(native, oracle):
+def _member_differences(native: RecordLike, reference: RecordLike) -> Iterator[str]:
+    for prefix, ours, theirs in _halves(native, reference):
         for member, expected in theirs.items():
-            if member in HALVES or member in UNCOMPARED:
+            if member in HALVES or member in UNCOMPARED or expected is None:
                 continue
             value = ours[member]
             value = bytes(value) if isinstance(expected, bytes) else value.item()
@@ -139,9 +141,9 @@ def _text(value: Any) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _sum_differences(native: RecordLike, oracle: RecordLike) -> Iterator[str]:
+def _sum_differences(native: RecordLike, reference: RecordLike) -> Iterator[str]:
     """The whole sum of squares of sizes must come out of its remainder."""
-    for name, half, series in _series(native, oracle):
+    for name, half, series in _series(native, reference):
         if name == "both" or series is None or not series.sizes:
             continue
         value, exact = _sum_of_squares(half), sum(size * size for size in series.sizes)
@@ -155,15 +157,15 @@ def _sum_of_squares(half: RecordLike) -> int | None:
     return size_sum_squares(*numbers) if numbers[0] else 0
 
 
-def _series(native: RecordLike, oracle: RecordLike) -> Iterator[Half]:
-    behind = oracle.get("statistics", {})
+def _series(native: RecordLike, reference: RecordLike) -> Iterator[Half]:
+    behind = reference.get("statistics", {})
     for half in HALVES:
         yield half, native[half], behind.get(half)
     yield "both", native, behind.get("both")
 
 
-def _statistics_differences(native: RecordLike, oracle: RecordLike) -> Iterator[str]:
-    for name, members, series in _series(native, oracle):
+def _statistics_differences(native: RecordLike, reference: RecordLike) -> Iterator[str]:
+    for name, members, series in _series(native, reference):
         if series is None or not series.sizes:
             continue
         halves = [native[half] for half in HALVES] if name == "both" else [members]

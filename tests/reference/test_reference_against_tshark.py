@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The oracle's decoder and readers against tshark, frame by frame: time, addresses, length, protocol, ports.
+"""Our decoder and readers against tshark, frame by frame: time, addresses, length, protocol, ports.
 
 Over the goldens, the demo capture and the folder that SPANFLOW_CAPTURES names. tshark dissects tunnels and
 quoted packets too: the first occurrence of each field is the outermost packet, the one that counts.
@@ -17,10 +17,10 @@ import pytest
 
 from golden import load, names
 from golden.regenerate import DEMO
-from oracle.frame import DiscardError
-from oracle.network import decode
-from oracle.packet import Packet
-from oracle.pcap_file import read_capture
+from reference import read_capture
+from spanflow.reference.frame import DiscardError
+from spanflow.reference.network import decode
+from spanflow.reference.packet import Packet
 
 FIELDS = (
     *("frame.time_epoch", "frame.protocols", "ip.src", "ip.dst", "ip.len", "ip.proto", "ip.ttl"),
@@ -80,7 +80,7 @@ def test_every_accounted_packet_is_the_one_that_tshark_sees(path: Path) -> None:
     assert path != DEMO or len(lines) == len(frames)
 
 
-def test_tshark_sees_no_ip_where_the_oracle_sees_none() -> None:
+def test_tshark_sees_no_ip_where_the_reference_sees_none() -> None:
     for name in ("discard_non_ip", "link_pppoe", "link_sll"):
         path = load(name).capture
         for frame, line in zip(read_capture(path, []), _tshark(path), strict=True):

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import copy
 import json
+import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from golden.regenerate import DEMO
-from spanflow import Flow, FlowStream
+from spanflow import Flow, FlowBatch, FlowStream
+from spanflow.plugins.declaration import FLOW_ATTRIBUTES
+from spanflow.record import Attachment
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,22 @@ def test_texts(flow: Flow) -> None:
     assert "\n" not in line
     assert json.loads(line) == flow.to_dict()
     assert repr(flow).startswith(f"<Flow {flow.src_ip}:{flow.src_port} > ")
+
+
+def test_texts_have_whatever_plugins_leave(flow: Flow) -> None:
+    left = Attachment(
+        metrics={"rate": math.nan, "sizes": np.arange(2), "n": np.int64(3), "by": {(1, 2): [math.inf]}},
+        classifiers={"mine": {"who": b"x"}},
+    )
+    attached = Flow(FlowBatch(replace(flow._flows.batch, attachments=[left] * len(flow._flows))), 0)
+    found = json.loads(str(attached))
+    assert found["metrics"] == {"rate": None, "sizes": [0, 1], "n": 3, "by": {"(1, 2)": [None]}}
+    assert found["classifiers"]["mine"] == {"who": "b'x'"}
+
+
+def test_what_is_no_column_is_no_column_of_a_plugin(flow: Flow) -> None:
+    public = {name for name in vars(Flow) if not name.startswith("_")}
+    assert public == set(FLOW_ATTRIBUTES)
 
 
 def test_dict_of_a_selection(flow: Flow) -> None:

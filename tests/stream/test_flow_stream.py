@@ -6,17 +6,31 @@ from __future__ import annotations
 import gc
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, cast
 
+import numpy as np
 import pytest
 
 from craft import link, network, transport
 from craft.capture import SECOND, Capture
 from craft.conversation import EPOCH_NS
 from golden.regenerate import DEMO
-from spanflow import CaptureError, ConfigError, Flow, FlowStream, Streamer, UsageError
+from spanflow import (
+    CaptureError,
+    ConfigError,
+    Flow,
+    FlowBatch,
+    FlowStream,
+    PluginError,
+    SpanflowError,
+    Streamer,
+    UsageError,
+)
+from spanflow.features import select
 from spanflow.stream.run import CaptureWarning
+from spanflow.tables import CsvWriter
 
 ENGINES: tuple[Literal["native", "reference"], ...] = ("native", "reference")
 
@@ -125,6 +139,50 @@ def test_two_readers_at_once_are_refused() -> None:
     assert list(reading)
 
 
+def test_a_second_table_leaves_the_file_of_the_first_alone(tmp_path: Path) -> None:
+    flows = stream()
+
+    def again() -> Iterator[FlowBatch]:
+        for each in flows.batches():
+            with pytest.raises(UsageError, match="this stream is being read"):
+                flows.to_csv(tmp_path / "flows.csv")
+            yield each
+
+    assert CsvWriter(tmp_path / "flows.csv", select("core")).write_all(again()) == flows.flows
+
+
+def test_a_table_does_not_take_the_place_of_its_source(tmp_path: Path) -> None:
+    path = udp_flows(tmp_path / "flows.pcap", range(3))
+    partial = udp_flows(tmp_path / "flows.csv.partial", range(3))
+    before = path.read_bytes()
+    (tmp_path / "link").symlink_to(path)
+    for source, target in ((path, path), (tmp_path / "link", path), (partial, tmp_path / "flows.csv")):
+        for write in (stream(source).to_csv, stream(source).to_json, stream(source).to_parquet):
+            with pytest.raises(UsageError, match="this file is read; name another one"):
+                write(target)
+    assert path.read_bytes() == partial.read_bytes() == before
+
+
+def test_a_closed_stream_does_not_call_closed_plugins() -> None:
+    calls = []
+
+    class Plugin:
+        columns: ClassVar = {"label": "string"}
+
+        def __call__(self, flows: FlowBatch) -> dict[str, Any]:
+            calls.append("called")
+            return {"label": [""] * len(flows)}
+
+        def close(self) -> None:
+            calls.append("closed")
+
+    with stream(plugins=Plugin) as flows:
+        list(flows)
+    with pytest.raises(UsageError, match="this stream is closed, and so are its plugins"):
+        list(flows)
+    assert calls[-1] == "closed"
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_capacity_bounds_the_cache(engine: Any, tmp_path: Path) -> None:
     path = udp_flows(tmp_path / "flows.pcap", range(2000), at_once=True)
@@ -142,8 +200,10 @@ def test_capacity_changes_while_it_runs(engine: Any, many: Path) -> None:
         break
     assert flows.capacity == 50
     assert [flow.end_detail for flow in flows].count("flush") == 50
-    with pytest.raises(ConfigError, match="capacity: 0 flows"):
-        flows.capacity = 0
+    for wrong in (0, 1.5, "many", 1 << 40):
+        with pytest.raises(ConfigError, match=f"^capacity={wrong}: .*use 1 to"):
+            flows.capacity = wrong  # type: ignore[assignment]
+    assert flows.capacity == 50
 
 
 def test_files_as_one_input(tmp_path: Path) -> None:
@@ -191,6 +251,35 @@ def test_engines_and_what_they_take() -> None:
     assert FlowStream(DEMO).engine == "native"
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error", "text"),
+    [
+        (
+            {"user_metrics": [1]},
+            UsageError,
+            "user_metrics: no dict of names and functions; write {'size': f}",
+        ),
+        ({"user_metrics": {"m": 5}}, UsageError, "user_metrics: 'm': no name and a function; "),
+        ({"user_metrics": {5: max}}, UsageError, "user_metrics: '5': no name and a function; "),
+        ({"plugins": 5}, PluginError, "plugin int: does not say which columns it adds; "),
+        ({"features": 5}, UsageError, "features: '5' is no name and no list of names; "),
+        ({"features": b"core"}, UsageError, "features: 'b'core'' is no name and no list"),
+        ({"features": [5]}, SpanflowError, "unknown feature '5'; "),
+        ({"features": "packets"}, ConfigError, "features: the first packets are not kept; "),
+        ({"config": 5}, UsageError, "config: '5' is no path; "),
+    ],
+)
+def test_arguments_of_the_wrong_type(arguments: Any, error: type[Exception], text: str) -> None:
+    with pytest.raises(error) as raised:
+        stream(**arguments)
+    assert str(raised.value).startswith(text)
+
+
+def test_features_of_a_generator_serve_twice() -> None:
+    flows = stream(features=(name for name in ("src_ip", "dst_ip")))
+    assert [flows.to_arrow().column_names for _ in range(2)] == 2 * [["src_ip", "dst_ip"]]
+
+
 def test_metrics_are_columns() -> None:
     def largest(packet: Any, flow: Any) -> int:
         return max(packet.size, flow.metrics.get("largest") or 0)
@@ -201,6 +290,27 @@ def test_metrics_are_columns() -> None:
     assert frame["metrics.largest"].dtype == "int64"
     assert (frame["metrics.proto"] == frame["protocol_identifier"]).all()
     assert {f"metrics.{name}" for name in ("largest", "proto")} <= set(flows.to_pandas().columns)
+
+
+def test_metrics_that_are_no_columns_do_not_stop_the_stream() -> None:
+    class Value:
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    def text(packet: Any, flow: Any) -> str:
+        return cast(str, Value())
+
+    def truth(packet: Any, flow: Any) -> bool:
+        return cast(bool, np.zeros(2))
+
+    def odd(packet: Any, flow: Any) -> Any:
+        return np.bool_(True)
+
+    odd.__annotations__["return"] = "no Python"
+    found = stream(user_metrics={"text": text, "truth": truth, "odd": odd}).to_arrow(
+        ["metrics.text", "metrics.truth", "metrics.odd"]
+    )
+    assert {tuple(row.values()) for row in found.to_pylist()} == {("", False, 1.0)}
 
 
 def test_progress(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,12 +47,23 @@ def test_a_file_whose_name_is_a_pattern(tmp_path: Path) -> None:
             UsageError,
             "source: lo is an interface and /dev/null a file; meter them in two streams",
         ),
+        (5, UsageError, "source: '5' is no name; give a str, a path, or a list of them"),
+        (b"a.pcap", UsageError, "source: 'b'a.pcap'' is no name; give a str, a path, or a list of them"),
+        (["lo", None], UsageError, "source: 'None' is no name; give a str or a path"),
+        ([b"a.pcap"], UsageError, "source: 'b'a.pcap'' is no name; give a str or a path"),
+        (["lo", "lo"], UsageError, "source: lo is there twice, each packet would count twice; remove one"),
     ],
 )
 def test_what_is_no_source(source: Any, error: type[Exception], text: str) -> None:
     with pytest.raises(error) as caught:
         resolve(source)
     assert str(caught.value) == text
+
+
+def test_an_open_file_is_no_list_of_names(tmp_path: Path) -> None:
+    (tmp_path / "a.pcap").touch()
+    with (tmp_path / "a.pcap").open("rb") as file, pytest.raises(UsageError, match="is no name; give a str"):
+        resolve(file)  # type: ignore[arg-type]
 
 
 def test_no_interface() -> None:

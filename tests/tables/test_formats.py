@@ -8,6 +8,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
 from typing import Any
@@ -162,3 +163,23 @@ def test_no_flows() -> None:
             table = made(batches, everything())
             assert (table.num_rows, table.column_names) == (0, list(everything().names))
         assert to_pandas(batches, everything()).shape == (0, len(everything().names))
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+def test_categories_without_a_name_are_one(batches: int) -> None:
+    """The engine's numbers have gaps; pandas wants each category once."""
+    selection = select("category")
+    frame = to_pandas(golden_batches()[:batches], selection)
+    assert frame["category"].tolist() == expected(golden_batches()[:batches], selection)[0]
+    assert frame["category"].cat.categories.is_unique
+
+
+def test_a_text_that_utf8_does_not_have() -> None:
+    """Plugins may return lone surrogates; every format has a question mark then."""
+    batch = golden_batches()[0].batch
+    texts = np.array(["\ud800x", *[""] * (len(batch) - 1)], object)
+    flows = FlowBatch(replace(batch, columns={"label": texts}))
+    selection = select("label", {"label": "string"})
+    assert arrow_table([flows], selection)["label"][0].as_py() == "?x"
+    assert text(CsvWriter, [flows], selection).splitlines()[1] == "?x"
+    assert json.loads(text(JsonWriter, [flows], selection).splitlines()[0]) == {"label": "?x"}

@@ -3,17 +3,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
 
+from spanflow.errors import UsageError
 from spanflow.features import FlowBatch, select
 from spanflow.tables import CsvWriter, JsonWriter, OutputError, ParquetWriter, TableWriter, arrow_table
 from spanflow.tables import parquet as parquet_module
+from spanflow.tables.output import writes_over
 from tables.flows import golden_batches
 
 
@@ -81,6 +85,33 @@ def test_errors(writer: type[TableWriter], place: str, says: str, code: int, tmp
     assert str(error.value).startswith(f"{path}: {says}")
     assert error.value.exit_code == code
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (5, "output: '5' is no path (str) and no open file; name a file"),
+        (b"flows.csv", "output: 'b'flows.csv'' is no path (str) and no open file; name a file"),
+        (io.StringIO(), "output: this file is open for text; open it for octets, 'wb'"),
+        ("-", "output: this standard output takes text only; name a file"),
+    ],
+)
+def test_what_is_no_target(
+    writer: type[TableWriter], target: Any, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())  # as in a notebook
+    with pytest.raises(UsageError) as error:
+        writer(target, CORE)
+    assert str(error.value) == says
+
+
+def test_standard_input_is_read_too(tmp_path: Path) -> None:
+    """`spanflow meter - < FILE`, whatever the file is called here."""
+    place = os.path.realpath("/dev/stdin")
+    assert writes_over(place, ["-"]) == os.path.exists(place)
+    assert not writes_over("-", ["-"])
+    assert not writes_over(tmp_path / "flows.csv", ["-"])
 
 
 def test_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

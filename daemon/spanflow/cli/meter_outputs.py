@@ -94,13 +94,15 @@ class Outputs:
 
 def _check_paths(paths: Mapping[str, str], inputs: Sequence[str]) -> None:
     """Raises UsageError where two would write to one place, or over a capture that is read."""
+    from spanflow.tables.output import writes_over
+
     seen: dict[str, str] = {}
     for name, path in paths.items():
         place = path if path == _STANDARD_OUTPUT else os.path.realpath(path)
         if place in seen:
             raise UsageError(f"--{name} {path}: --{seen[place]} writes there too; name another file")
         seen[place] = name
-        if path != _STANDARD_OUTPUT and place in map(os.path.realpath, inputs):
+        if writes_over(path, inputs):
             raise UsageError(f"--{name} {path}: this file is read; name another one")
 
 

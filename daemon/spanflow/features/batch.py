@@ -38,14 +38,16 @@ class FlowBatch:
     def column(self, name: str) -> Array:
         """The values of a column, shape (n,); a list column has shape (n, cache.first_packets).
 
-        Texts are str objects. Raises UnknownColumnError.
+        Texts are str objects. Read-only, as other columns are computed from it. Raises UnknownColumnError.
         """
         if name not in self._arrays:
             if name in self.batch.columns:
-                self._arrays[name] = self.batch.columns[name]
+                array = self.batch.columns[name].view()
             else:
                 column = column_of(name)
-                self._arrays[name] = column.array(self.cells(column))
+                array = column.array(self.cells(column)).view()
+            array.flags.writeable = False
+            self._arrays[name] = array
         return self._arrays[name]
 
     def __getitem__(self, name: str) -> Array:

@@ -19,6 +19,8 @@ from spanflow.features.measures import Measures
 from spanflow.record import Array
 
 _NANOSECONDS = 1_000_000_000
+_EXACT = 1 << 53
+"""float64 has every integer up to here."""
 
 
 class Kind(StrEnum):
@@ -115,9 +117,9 @@ def mac_choice(cells: Array) -> tuple[Array, list[str]]:
 
 
 def in_seconds(cells: Array) -> Array:
-    """The float64 next to the exact seconds: a quotient of whole nanoseconds would be rounded twice."""
+    """The float64 next to the exact seconds: a quotient of nanoseconds since 1970 would be rounded twice."""
     whole, rest = np.divmod(cells, _NANOSECONDS)
-    return np.asarray(whole + rest / _NANOSECONDS)
+    return np.where(np.abs(cells) < _EXACT, cells / _NANOSECONDS, whole + rest / _NANOSECONDS)
 
 
 def hexadecimal_text(cells: Array) -> list[str]:

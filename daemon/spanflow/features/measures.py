@@ -173,12 +173,11 @@ class Together(Side):
 
     @cached_property
     def start_ns(self) -> Array:
-        starts = self._forward.start_ns, self._reverse.start_ns
-        return np.where(self._one_sided, np.maximum(*starts), np.minimum(*starts))
+        return self._of_those_there(np.minimum, self._forward.start_ns, self._reverse.start_ns)
 
     @cached_property
     def end_ns(self) -> Array:
-        return np.maximum(self._forward.end_ns, self._reverse.end_ns)
+        return self._of_those_there(np.maximum, self._forward.end_ns, self._reverse.end_ns)
 
     @cached_property
     def size_min(self) -> Array:
@@ -192,10 +191,10 @@ class Together(Side):
     def size_sums(self) -> tuple[SizeSums, ...]:
         return (*self._forward.size_sums, *self._reverse.size_sums)
 
-    @cached_property
-    def _one_sided(self) -> Array:
-        """Where a direction has no packets; its times are 0, and no time is lower."""
-        return np.asarray((self._forward.packets == 0) | (self._reverse.packets == 0))
+    def _of_those_there(self, choose: np.ufunc, forward: Array, reverse: Array) -> Array:
+        """A direction without packets has no say: its times are 0, and there are times before 1970."""
+        found = np.where(self._reverse.packets == 0, forward, choose(forward, reverse))
+        return np.where(self._forward.packets == 0, reverse, found)
 
 
 class Measures:

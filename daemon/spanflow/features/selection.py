@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spanflow.config.wording import unknown
-from spanflow.errors import ExitCode, SpanflowError
+from spanflow.config.wording import quoted, unknown
+from spanflow.errors import ExitCode, SpanflowError, UsageError
 from spanflow.features.column import Column, Kind
 from spanflow.features.measures import Measures
 from spanflow.features.table import FEATURE_SETS, columns_by_name
@@ -18,7 +18,7 @@ from spanflow.record import Array
 
 DEFAULT_FEATURES = ("core", "statistics")
 
-Features = str | Sequence[str]
+Features = str | Iterable[str]
 
 _SETS = {each.name: each for each in FEATURE_SETS}
 
@@ -62,9 +62,9 @@ def selected(features: Features, plugins: Iterable[str] = ()) -> tuple[str, ...]
     """The names of columns that `features` means, each once, in the order in which they are asked for.
 
     plugins: names of the columns that plugins add. They are at the end, unless single columns are asked for.
-    Raises UnknownColumnError.
+    Raises UnknownColumnError, and UsageError for what is no name and no list of names.
     """
-    asked = (features,) if isinstance(features, str) else tuple(features)
+    asked = asked_for(features)
     added = tuple(plugins)
     names: list[str] = []
     for name in asked:
@@ -79,6 +79,16 @@ def selected(features: Features, plugins: Iterable[str] = ()) -> tuple[str, ...]
     if not names:
         raise UnknownColumnError(f"features: none is named; name sets ({', '.join(_SETS)}) or columns")
     return tuple(dict.fromkeys(names))
+
+
+def asked_for(features: Features) -> tuple[str, ...]:
+    """The names that `features` has, as they are. Raises UsageError."""
+    if isinstance(features, str):
+        return (features,)
+    if not isinstance(features, Iterable) or isinstance(features, bytes):
+        text = quoted(str(features))
+        raise UsageError(f"features: {text} is no name and no list of names; name sets or columns")
+    return tuple(features)
 
 
 def column_names(plugins: Iterable[str] = ()) -> tuple[str, ...]:
@@ -118,7 +128,7 @@ def _plugin_cells(measures: Measures, name: str) -> Array | list[str]:
 
 def _unknown(what: str, name: str, known: Sequence[str]) -> UnknownColumnError:
     """A name with the nearest one; all of them would be a page."""
-    text = unknown(what, name, known)
+    text = unknown(what, str(name), known)
     if "did you mean" not in text:
         text = f"{text.split(';')[0]}; docs/features.md lists them, the sets are {', '.join(_SETS)}"
     return UnknownColumnError(text)

@@ -75,6 +75,11 @@ class PluginChain:
         return {column: kind.name for link in self._links for column, kind in link.columns.items()}
 
     @property
+    def closed(self) -> bool:
+        """Whether close() was called."""
+        return self._closed
+
+    @property
     def running(self) -> str | None:
         """The plugin that works on a batch now."""
         return self._running

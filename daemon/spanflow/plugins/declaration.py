@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from spanflow.errors import PluginError
 
 if TYPE_CHECKING:
     from spanflow.features.batch import FlowBatch
+
+FLOW_ATTRIBUTES = ("classifiers", "metrics", "to_dict")
+"""What a Flow of the library has that is no column."""
 
 MOST_COLUMNS = 256
 LONGEST_NAME = 63
@@ -135,9 +138,7 @@ def check_columns(name: str, columns: object) -> None:
             allowed = f"up to {LONGEST_NAME} of a-z, 0-9 and _, a letter first"
             raise PluginError(f"plugin {name}: {quoted(str(column))} is no name of a column; use {allowed}")
         if column in taken:
-            raise PluginError(
-                f"plugin {name}: column {column}: the flows have a column of this name; use another"
-            )
+            raise PluginError(f"plugin {name}: column {column}: flows have this name already; use another")
         if not isinstance(kind, str) or kind not in COLUMN_TYPES:
             near = nearest(str(kind), COLUMN_TYPES)
             advice = f"did you mean {near}?" if near else f"use one of {', '.join(COLUMN_TYPES)}"
@@ -150,7 +151,8 @@ def plugin_name(plugin: object) -> str:
 
 
 def _feature_names() -> Collection[str]:
-    """The columns that flows have by themselves, by every name."""
+    """What flows have by themselves: columns by every name, sets of them, and attributes of a Flow."""
     from spanflow.features.selection import column_names
+    from spanflow.features.table import FEATURE_SETS
 
-    return cast(Collection[str], frozenset(column_names(())))
+    return frozenset((*column_names(), *(each.name for each in FEATURE_SETS), *FLOW_ATTRIBUTES))

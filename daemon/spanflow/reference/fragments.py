@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fragment table: later fragments get the ports of the first (semantics §2)."""
+"""The fragment table: later fragments get the ports of the first (section 3)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oracle.packet import Packet
+from spanflow.reference.packet import Packet
 
 LIFETIME_NS = 30_000_000_000
 
@@ -19,9 +19,7 @@ class _First:
 
 
 class FragmentTable:
-    """First fragments by directed addresses, protocol and identification; the oldest makes room for a new
-    one.
-    """
+    """First fragments by directed addresses, protocol and identification; the oldest makes room (3.6)."""
 
     def __init__(self, maximum: int, vlan_in_key: bool) -> None:
         self.maximum, self.vlan_in_key = maximum, vlan_in_key
@@ -29,8 +27,9 @@ class FragmentTable:
         self.orphans = 0
 
     def place(self, packet: Packet) -> None:
-        """Remember a first fragment; give a later one protocol and ports of its first, or count it as an
-        orphan.
+        """Remember a first fragment; give a later one protocol and ports of its first.
+
+        3.2: if that was read before it and is at most 30 s away. 3.4: else it is an orphan.
         """
         fragment = packet.fragment
         if fragment is None:
@@ -55,6 +54,7 @@ class FragmentTable:
         packet.destination_transport_port = first.destination_transport_port
 
     def _remember(self, key: tuple[object, ...], packet: Packet) -> None:
+        """3.3: the one read last counts."""
         self.firsts.pop(key, None)
         self.firsts[key] = _First(
             packet.time_ns,

@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a frame to its IP packet: link layers, VLAN tags, MPLS, PPPoE (semantics §1)."""
+"""From a frame to its IP packet: link layers, VLAN tags, MPLS, PPPoE (1.4 to 1.6)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from oracle.frame import DiscardError, Frame
+from dpkt.ethernet import Ethernet, MPLSlabel, VLANtag8021Q
+from dpkt.llc import LLC
+from dpkt.loopback import Loopback
+from dpkt.pppoe import PPPoE
+from dpkt.sll import SLL
+from dpkt.sll2 import SLL2
+
+from spanflow.reference.frame import DiscardError, Frame
 
 MAXIMUM_TAGS = 8
 TAGS = (0x8100, 0x88A8, 0x9100)
 """802.1Q, 802.1ad, and what came before 802.1ad."""
 
+SAP_IP, SAP_SNAP = 0x06, 0xAA
 SNAP_OUIS = (bytes(3), bytes.fromhex("0000f8"))
 NULL_FAMILIES = {2: 4, 10: 6, 24: 6, 28: 6, 30: 6}
 """AF_INET everywhere; AF_INET6 of Linux, NetBSD and OpenBSD, FreeBSD, Darwin."""
@@ -40,9 +48,9 @@ def decode_link(frame: Frame) -> Link:
 
 
 def _ethernet(frame: Frame, link: Link) -> None:
-    header = frame.need(0, 14, frame.wire_length)
-    link.destination_mac_address, link.source_mac_address = header[:6], header[6:12]
-    _type_or_length(frame, link, 14, int.from_bytes(header[12:14], "big"))
+    header = frame.header(Ethernet, 0, frame.wire_length)
+    link.destination_mac_address, link.source_mac_address = header.dst, header.src
+    _type_or_length(frame, link, 14, header.type)
 
 
 def _type_or_length(frame: Frame, link: Link, offset: int, value: int) -> None:
@@ -54,10 +62,11 @@ def _type_or_length(frame: Frame, link: Link, offset: int, value: int) -> None:
 
 
 def _llc(frame: Frame, link: Link, offset: int) -> None:
-    header = frame.need(offset, 3, frame.wire_length)
-    if header[:2] == b"\x06\x06":
+    header = frame.header(LLC, offset, frame.wire_length)
+    if header.dsap == header.ssap == SAP_IP:
         _ip(link, offset + 3, 4)
-    elif header[:2] == b"\xaa\xaa":
+    elif header.dsap == header.ssap == SAP_SNAP:
+        # dpkt has no class for what follows: OUI and EtherType.
         snap = frame.need(offset + 3, 5, frame.wire_length)
         if snap[:3] not in SNAP_OUIS:
             raise DiscardError("non_ip")
@@ -67,12 +76,13 @@ def _llc(frame: Frame, link: Link, offset: int) -> None:
 
 
 def _ethertype(frame: Frame, link: Link, offset: int, value: int) -> None:
-    if value in TAGS:
-        _tag(frame, link, offset)
-    elif value == 0x0800:
+    """1.5; types 1501 to 1535 are none of these."""
+    if value == 0x0800:
         _ip(link, offset, 4)
     elif value == 0x86DD:
         _ip(link, offset, 6)
+    elif value in TAGS:
+        _tag(frame, link, offset)
     elif value in (0x8847, 0x8848):
         _mpls(frame, link, offset)
     elif value == 0x8864:
@@ -84,20 +94,18 @@ def _ethertype(frame: Frame, link: Link, offset: int, value: int) -> None:
 def _tag(frame: Frame, link: Link, offset: int) -> None:
     if link.tags == MAXIMUM_TAGS:
         raise DiscardError("unsupported_link")
-    tag = frame.need(offset, 4, frame.wire_length)
+    tag = frame.header(VLANtag8021Q, offset, frame.wire_length)
     if link.tags == 0:
-        link.vlan_id = int.from_bytes(tag[:2], "big") & 0xFFF
+        link.vlan_id = tag.id
     link.tags += 1
-    _type_or_length(frame, link, offset + 4, int.from_bytes(tag[2:], "big"))
+    _type_or_length(frame, link, offset + 4, tag.type)
 
 
 def _mpls(frame: Frame, link: Link, offset: int) -> None:
-    """RFC 3032: labels up to the bottom of the stack; no field names the payload, its first nibble must
-    do.
-    """
+    """1.6: labels up to the bottom of the stack; no field names the payload, its first nibble must do."""
     bottom = False
     while not bottom:
-        bottom = bool(frame.need(offset, 4, frame.wire_length)[2] & 1)
+        bottom = bool(frame.header(MPLSlabel, offset, frame.wire_length).s)
         offset += 4
     version = frame.need(offset, 1, frame.wire_length)[0] >> 4
     if version not in (4, 6):
@@ -106,14 +114,17 @@ def _mpls(frame: Frame, link: Link, offset: int) -> None:
 
 
 def _pppoe(frame: Frame, link: Link, offset: int) -> None:
-    header = frame.need(offset, 6, frame.wire_length)
-    if header[0] != 0x11 or header[1] != 0:
-        raise DiscardError("malformed")
+    header = frame.header(PPPoE, offset, frame.wire_length)
+    if (header.v, header.type, header.code) != (1, 1, 0):
+        raise DiscardError("malformed")  # 1.3
     _ppp_protocol(frame, link, offset + 6)
 
 
 def _ppp_protocol(frame: Frame, link: Link, offset: int) -> None:
-    """RFC 1661 section 6.5: a protocol whose first octet is odd is compressed to this one octet."""
+    """RFC 1661 section 6.5: a protocol whose first octet is odd is compressed to this one octet.
+
+    Read plainly: dpkt's PPP takes one octet for the protocol and has the address octets always.
+    """
     compressed = frame.need(offset, 1, frame.wire_length)[0] & 1
     size = 1 if compressed else 2
     protocol = int.from_bytes(frame.need(offset, size, frame.wire_length), "big")
@@ -134,17 +145,17 @@ def _ppp(frame: Frame, link: Link) -> None:
 
 
 def _sll(frame: Frame, link: Link) -> None:
-    header = frame.need(0, 16, frame.wire_length)
-    if int.from_bytes(header[4:6], "big") == 6:
-        link.source_mac_address = header[6:12]
-    _cooked_protocol(frame, link, 16, int.from_bytes(header[14:16], "big"))
+    header = frame.header(SLL, 0, frame.wire_length)
+    if header.hlen == 6:
+        link.source_mac_address = header.hdr[:6]
+    _cooked_protocol(frame, link, 16, header.ethtype)
 
 
 def _sll2(frame: Frame, link: Link) -> None:
-    header = frame.need(0, 20, frame.wire_length)
-    if header[11] == 6:
-        link.source_mac_address = header[12:18]
-    _cooked_protocol(frame, link, 20, int.from_bytes(header[:2], "big"))
+    header = frame.header(SLL2, 0, frame.wire_length)
+    if header.hlen == 6:
+        link.source_mac_address = header.hdr[:6]
+    _cooked_protocol(frame, link, 20, header.ethtype)
 
 
 def _cooked_protocol(frame: Frame, link: Link, offset: int, protocol: int) -> None:
@@ -156,15 +167,13 @@ def _cooked_protocol(frame: Frame, link: Link, offset: int, protocol: int) -> No
 
 
 def _null(frame: Frame, link: Link) -> None:
-    """The family is in the byte order of the capturing machine: both are tried, only one has a small
-    number.
-    """
-    header = frame.need(0, 4, frame.wire_length)
-    family = min(int.from_bytes(header, "little"), int.from_bytes(header, "big"))
-    _family(link, family)
+    """The family is in the byte order of the capturing machine: both are tried, one has a small number."""
+    family = frame.header(Loopback, 0, frame.wire_length).family
+    _family(link, min(family, int.from_bytes(family.to_bytes(4, "little"), "big")))
 
 
 def _loop(frame: Frame, link: Link) -> None:
+    """In network byte order, which dpkt's Loopback is not."""
     _family(link, int.from_bytes(frame.need(0, 4, frame.wire_length), "big"))
 
 
@@ -175,7 +184,7 @@ def _family(link: Link, family: int) -> None:
 
 
 def _raw(frame: Frame, link: Link) -> None:
-    """What does not say that it is IPv6 is read as IPv4, whose version must then be right."""
+    """1.6: what does not say that it is IPv6 is read as IPv4, whose version must then be right."""
     version = frame.need(0, 1, frame.wire_length)[0] >> 4
     _ip(link, 0, 6 if version == 6 else 4)
 
@@ -198,4 +207,4 @@ DECODERS: dict[int, Callable[[Frame, Link], None]] = {
     229: lambda frame, link: _ip(link, 0, 6),
     276: _sll2,
 }
-"""By LINKTYPE of the capture file; 12 and 14 are numbers of DLT_RAW itself, which old files hold."""
+"""1.4: by LINKTYPE of the capture file; 12 and 14 are numbers of DLT_RAW itself, which old files hold."""

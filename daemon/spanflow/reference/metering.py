@@ -1,112 +1,99 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole way of a capture: frames → packets → Flows → records, and the sums."""
+"""The whole way of a frame: filter → packet → fragments → Flow, and the sums of section 10."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
 
-from oracle.flows import FlowTable, Timeouts
-from oracle.fragments import FragmentTable
-from oracle.frame import DiscardError, Frame
-from oracle.network import decode
-from oracle.pcap_file import read_capture
+from spanflow.config.schema import Settings
+from spanflow.reference.filter import FrameFilter
+from spanflow.reference.flow_table import EVERY_DETAIL, FlowTable, Observer, Send
+from spanflow.reference.flows import Timeouts
+from spanflow.reference.fragments import FragmentTable
+from spanflow.reference.frame import DiscardError, Frame
+from spanflow.reference.network import decode
 
 
-@dataclass(slots=True)
-class Result:
-    """What a metering run says.
+class Metering:
+    """One input with a clock of its own: all files together, or one interface.
 
-    records: dicts with the members of spanflow.record.RECORD and DIRECTION, plus `statistics`
-    (records.Series). received, accounted, discards by reason: (packets, octets on the wire). flow_octets: IP
-    octets accounted.
+    send: takes what leaves. filter: None is `capture.filter`. first_interface: what `ingressInterface` counts
+    from (12.4). live: there is no reorder window, and timers run when they are asked to (9.5).
     """
-
-    records: list[dict[str, Any]] = field(default_factory=list)
-    discards: dict[str, tuple[int, int]] = field(default_factory=dict)
-    received: tuple[int, int] = (0, 0)
-    accounted: tuple[int, int] = (0, 0)
-    flow_octets: int = 0
-    late: int = 0
-    fragment_orphan: int = 0
-    warnings: list[str] = field(default_factory=list)
-
-
-def meter(
-    paths: Sequence[str | Path],
-    *,
-    active_timeout: int,
-    inactive_timeout: int,
-    tcp_linger: int,
-    tcp_fin_timeout: int,
-    key: tuple[str, ...] = (),
-    reorder_window: int,
-    max_fragments: int = 16384,
-    sweep: Literal["never", "every_packet"] = "never",
-) -> Result:
-    """Meter capture files as one input, in the order given. All durations are nanoseconds.
-
-    sweep: when timers are looked at before the end; it must not matter unless packets are late.
-    Raises CaptureError for a file that is no capture.
-    """
-    timeouts = Timeouts(
-        active=active_timeout, inactive=inactive_timeout, tcp_linger=tcp_linger, tcp_fin=tcp_fin_timeout
-    )
-    run = _Run(timeouts, key, reorder_window, max_fragments, sweep == "every_packet")
-    for path in paths:
-        for frame in read_capture(Path(path), run.warnings):
-            run.receive(frame)
-    return run.finish()
-
-
-class _Run:
-    """One metering run."""
 
     def __init__(
-        self, timeouts: Timeouts, key: tuple[str, ...], reorder_window: int, max_fragments: int, sweeps: bool
+        self,
+        settings: Settings,
+        send: Send,
+        observers: Sequence[Observer] = (),
+        *,
+        capacity: int,
+        filter: str | None = None,
+        first_interface: int = 1,
+        live: bool = False,
     ) -> None:
-        self.flows = FlowTable(timeouts, key)
-        self.fragments = FragmentTable(max_fragments, "vlan" in key)
-        self.reorder_window, self.sweeps = reorder_window, sweeps
+        capture, cache = settings.capture, settings.cache
+        self.table = FlowTable(
+            timeouts=Timeouts.of(cache),
+            key=cache.key,
+            capacity=capacity,
+            first_packets=cache.first_packets,
+            send=send,
+            observers=observers,
+        )
+        self.fragments = FragmentTable(capture.max_fragments, "vlan" in cache.key)
+        self.filter = FrameFilter(capture.filter if filter is None else filter)
+        self.window = 0 if live else capture.reorder_window
+        self.first_interface, self.live = first_interface, live
         self.clock: int | None = None
-        self.wire_lengths: dict[str, list[int]] = defaultdict(list)  # by discard reason, "" = accounted
-        self.late = self.flow_octets = 0
-        self.warnings: list[str] = []
+        self.frames: Counter[str] = Counter()  # by reason of discard, "" = accounted
+        self.wire_octets: defaultdict[str, int] = defaultdict(int)
+        self.packets = self.octets = 0  # accounted: packets and their IP octets
+        self.late = self.clock_steps = 0
 
     def receive(self, frame: Frame) -> None:
-        clock_before = self.clock
-        self.clock = frame.time_ns if clock_before is None else max(clock_before, frame.time_ns)
-        if self.sweeps:
-            # A deadline is taken when clock - window has passed it, not when it is just reached.
-            self.flows.sweep(self.clock - self.reorder_window - 1)
+        """Account a frame, or discard it for one reason (1.1)."""
+        before = self.clock
+        self.set_clock(frame.time_ns)
+        reason = self._account(frame, before)
+        self.frames[reason] += 1
+        self.wire_octets[reason] += frame.wire_length
+        if not self.live:
+            self.expire()
+
+    def _account(self, frame: Frame, clock_before: int | None) -> str:
+        if not self.filter.accepts(frame):
+            return "filtered"
         try:
             packet = decode(frame)
         except DiscardError as reason:
-            self.wire_lengths[str(reason)].append(frame.wire_length)
-            return
-        self.wire_lengths[""].append(frame.wire_length)
-        self.flow_octets += packet.octets
-        self.late += clock_before is not None and packet.time_ns < clock_before - self.reorder_window
+            return str(reason)
+        packet.ingress_interface = self.first_interface + frame.interface
+        if not self.live and clock_before is not None and packet.time_ns < clock_before - self.window:
+            self.late += 1  # 9.3
+        self.packets += 1
+        self.octets += packet.octets
         self.fragments.place(packet)
-        self.flows.account(packet)
+        self.table.account(packet)
+        return ""
 
-    def finish(self) -> Result:
-        self.flows.flush(self.clock or 0)
-        sums = {reason: (len(lengths), sum(lengths)) for reason, lengths in self.wire_lengths.items()}
-        accounted = sums.pop("", (0, 0))
-        return Result(
-            records=self.flows.records,
-            discards=dict(sorted(sums.items())),
-            received=(
-                accounted[0] + sum(packets for packets, _ in sums.values()),
-                accounted[1] + sum(octets for _, octets in sums.values()),
-            ),
-            accounted=accounted,
-            flow_octets=self.flow_octets,
-            late=self.late,
-            fragment_orphan=self.fragments.orphans,
-            warnings=self.warnings,
-        )
+    def set_clock(self, time_ns: int) -> None:
+        """9.1: the highest time stamp of all frames, those that are discarded included."""
+        self.clock = time_ns if self.clock is None else max(self.clock, time_ns)
+
+    def step_clock(self, step_ns: int) -> None:
+        """9.6."""
+        if self.clock is not None:
+            self.clock += step_ns
+            self.table.step_clock(step_ns)
+        self.clock_steps += 1
+
+    def expire(self, details: frozenset[str] = EVERY_DETAIL) -> None:
+        """9.2: timers take a Flow when clock - window has passed its deadline."""
+        if self.clock is not None:
+            self.table.sweep(self.clock - self.window, details, live=self.live)
+
+    def flush(self, most: int | None = None) -> bool:
+        """The end of the input (8.6), `most` Flows at a time. Whether any are left."""
+        return self.table.flush(self.clock or 0, most)

@@ -1,24 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read pcapng: sections, interfaces with their time resolution, the three packet blocks."""
+"""Read pcapng: sections, interfaces with their time resolution, the three packet blocks (11.1)."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from oracle.frame import CaptureError, Frame, clamp_time
+from spanflow.reference.byte_stream import LARGEST_RECORD, ByteStream
+from spanflow.reference.frame import Frame, clamp_time
+from spanflow.reference.pcap_file import DamageError
 
-SECTION_HEADER = b"\x0a\x0d\x0d\x0a"
+SECTION_HEADER_OCTETS = b"\x0a\x0d\x0d\x0a"
+SECTION_HEADER = 0x0A0D0D0A  # reads the same in both byte orders
 BYTE_ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
 
 INTERFACE_DESCRIPTION, PACKET, SIMPLE_PACKET, ENHANCED_PACKET = 1, 2, 3, 6
+WANTED = (SECTION_HEADER, INTERFACE_DESCRIPTION, PACKET, SIMPLE_PACKET, ENHANCED_PACKET)
+MOST_INTERFACES = 65_535
 IF_TSRESOL, IF_TSOFFSET = 9, 14
 
 
 class _BrokenError(Exception):
-    """The rest of the file cannot be read."""
+    """What is wrong with a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,61 +38,81 @@ class _Interface:
         )
 
 
-def read_pcapng(path: Path, octets: bytes, warnings: list[str]) -> Iterator[Frame]:
+def read_pcapng(stream: ByteStream) -> Iterator[Frame]:
     """The frames of a file that starts with a Section Header Block; interfaces are numbered in each section.
 
-    Raises CaptureError when not even the first section can be read.
+    Raises DamageError.
     """
-    order, interfaces = "", []
-    last_time_ns = 0
-    at = 0
+    order = "<"
+    interfaces: list[_Interface] = []
+    last_time_ns, skipped = 0, True
     try:
-        while at < len(octets):
-            if octets[at : at + 4] == SECTION_HEADER:
-                order, interfaces = BYTE_ORDERS.get(octets[at + 8 : at + 12], ""), []
-            if not order:
-                raise _BrokenError("a section has no byte order")
-            kind, body, after = _block(octets, at, order)
-            if octets[at : at + 4] == SECTION_HEADER and body[4:6] != struct.pack(order + "H", 1):
-                raise _BrokenError("a section has an unknown version")
-            at = after
-            if kind == INTERFACE_DESCRIPTION:
+        while stream.fill(12):
+            kind, order, whole = _head(stream, order)
+            if kind not in WANTED:
+                skipped = stream.skip(whole)
+                continue
+            if not stream.fill(whole):
+                break
+            body = _body(stream, order, whole)
+            if kind == SECTION_HEADER:
+                _begin_section(body, order)
+                interfaces = []
+            elif kind == INTERFACE_DESCRIPTION:
+                if len(interfaces) == MOST_INTERFACES:
+                    raise _BrokenError("more than 65,535 interfaces")
                 interfaces.append(_interface(body, order))
-            elif kind in (PACKET, SIMPLE_PACKET, ENHANCED_PACKET):
+            else:
                 frame = _frame(kind, body, order, interfaces, last_time_ns)
                 last_time_ns = frame.time_ns
                 yield frame
+            stream.consume(whole)
+        if (stream.available or not skipped) and not stream.error and not stream.stopped:
+            raise _BrokenError("cut off")
     except _BrokenError as reason:
-        if at == 0:
-            raise CaptureError(f"{path}: not a capture: {reason}") from None
-        warnings.append(f"{path}: {reason}")
+        raise DamageError(
+            f"block at octet {stream.offset}: {reason}; what came before it is metered"
+        ) from None
 
 
-def _block(octets: bytes, at: int, order: str) -> tuple[int, bytes, int]:
-    """Type and body of the block at an offset, and the offset of the one behind it."""
-    if at + 12 > len(octets):
-        raise _BrokenError("the last block is truncated")
-    kind, total = struct.unpack_from(order + "II", octets, at)
-    if total < 12 or total % 4:
-        raise _BrokenError(f"a block has the length {total}")
-    if at + total > len(octets):
-        raise _BrokenError("the last block is truncated")
-    if struct.unpack_from(order + "I", octets, at + total - 4)[0] != total:
-        raise _BrokenError("the two lengths of a block differ")
-    return kind, octets[at + 8 : at + total - 4], at + total
+def _head(stream: ByteStream, order: str) -> tuple[int, str, int]:
+    """Type of the block that comes, the byte order from it on, and its length."""
+    kind = struct.unpack(order + "I", stream.peek(4))[0]
+    if kind == SECTION_HEADER:
+        order = BYTE_ORDERS.get(stream.peek(4, 8), ">")
+    whole = struct.unpack(order + "I", stream.peek(4, 4))[0]
+    if whole < 12 or whole % 4 or (kind in WANTED and whole > LARGEST_RECORD):
+        raise _BrokenError(f"a length of {whole} octets cannot be")
+    return kind, order, whole
+
+
+def _body(stream: ByteStream, order: str, whole: int) -> bytes:
+    if struct.unpack(order + "I", stream.peek(4, whole - 4))[0] != whole:
+        raise _BrokenError("its two lengths differ")
+    return stream.peek(whole - 12, 8)
+
+
+def _begin_section(body: bytes, order: str) -> None:
+    if len(body) < 16:
+        raise _BrokenError(f"a section header of {len(body)} octets is too short")
+    if body[:4] not in BYTE_ORDERS:
+        raise _BrokenError("no byte-order magic")
+    major = struct.unpack_from(order + "H", body, 4)[0]
+    if major != 1:
+        raise _BrokenError(f"version {major} of the format is not known")
 
 
 def _interface(body: bytes, order: str) -> _Interface:
     if len(body) < 8:
-        raise _BrokenError("an Interface Description Block is too short")
+        raise _BrokenError("an interface description is too short")
     link_type, _, snap_length = struct.unpack_from(order + "HHI", body)
     units, offset = 1_000_000, 0
     for code, value in _options(body, 8, order):
-        if code == IF_TSRESOL and len(value) == 1:
+        if code == IF_TSRESOL and value:
             exponent = value[0] & 0x7F
             units = 2**exponent if value[0] & 0x80 else 10**exponent
-        elif code == IF_TSOFFSET and len(value) == 8:
-            offset = struct.unpack(order + "q", value)[0]
+        elif code == IF_TSOFFSET and len(value) >= 8:
+            offset = struct.unpack_from(order + "q", value)[0]
     return _Interface(link_type, snap_length, units, offset)
 
 
@@ -106,18 +130,19 @@ def _frame(kind: int, body: bytes, order: str, interfaces: list[_Interface], las
     head = {PACKET: "HHIIII", SIMPLE_PACKET: "I", ENHANCED_PACKET: "IIIII"}[kind]
     size = struct.calcsize(order + head)
     if len(body) < size:
-        raise _BrokenError("a packet block is too short")
+        raise _BrokenError(f"a packet block of {len(body)} octets is too short")
     fields = struct.unpack_from(order + head, body)
     number = 0 if kind == SIMPLE_PACKET else fields[0]
     if number >= len(interfaces):
-        raise _BrokenError(f"a packet names interface {number} of {len(interfaces)}")
+        raise _BrokenError(f"its section has not described interface {number}")
     interface = interfaces[number]
     if kind == SIMPLE_PACKET:
+        # 11.1: it has the time of the packet before it.
         original, time_ns = fields[0], last_time_ns
         captured = min(original, interface.snap_length or original, len(body) - size)
     else:
         high, low, captured, original = fields[-4:]
         time_ns = interface.time_ns(high << 32 | low)
     if captured > len(body) - size:
-        raise _BrokenError("a packet is longer than its block")
+        raise _BrokenError(f"it claims {captured} captured octets and has {len(body) - size}")
     return Frame(time_ns, body[size : size + captured], original, interface.link_type, number)

@@ -1,87 +1,106 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The record of a Flow while it fills, and the dict that it leaves as (semantics §4, §5; spanflow.record)."""
+"""The record of a Flow while it fills, and the members that it leaves with (sections 5 and 6).
+
+Exact integer sums of sizes and gaps, of their squares too: so a Flow takes the same memory however long it
+is, and the statistics are those of two passes over all packets.
+"""
 
 from __future__ import annotations
 
-import statistics
+import math
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
-from oracle.packet import Packet
+from spanflow.record import CONTINUATION, EndDetail
+from spanflow.reference.packet import Packet
 
-CONTINUATION = 0x01
 MAXIMUM_SIZE = 2**32 - 1
-"""size_min and size_max have 4 octets; only a jumbo option can claim more."""
+"""6.6: size_min and size_max have 4 octets; only a jumbo option can claim more."""
 
 END_REASONS = {
-    "idle": (1, 1),
-    "active": (2, 2),
-    "fin": (3, 3),
-    "rst": (3, 4),
-    "fin_timeout": (3, 5),
-    "flush": (4, 6),
+    "idle": (1, EndDetail.IDLE),
+    "active": (2, EndDetail.ACTIVE),
+    "fin": (3, EndDetail.FIN),
+    "rst": (3, EndDetail.RST),
+    "fin_timeout": (3, EndDetail.FIN_TIMEOUT),
+    "flush": (4, EndDetail.FLUSH),
+    "evicted": (5, EndDetail.EVICTED),
 }
-"""Detail → flowEndReason and EndDetail (semantics §6)."""
+"""Detail → flowEndReason and EndDetail (section 8)."""
+
+
+@dataclass(slots=True)
+class Sums:
+    """Values, one after the other."""
+
+    count: int = 0
+    total: int = 0
+    squares: int = 0
+    smallest: int = 0
+    largest: int = 0
+
+    def add(self, value: int) -> None:
+        self.smallest = min(self.smallest, value) if self.count else value
+        self.largest = max(self.largest, value)
+        self.count += 1
+        self.total += value
+        self.squares += value * value
+
+    def __add__(self, other: Sums) -> Sums:
+        if not self.count or not other.count:
+            return self if self.count else other
+        return Sums(
+            self.count + other.count,
+            self.total + other.total,
+            self.squares + other.squares,
+            min(self.smallest, other.smallest),
+            max(self.largest, other.largest),
+        )
+
+    @property
+    def mean(self) -> float:
+        """6.3: what has too few values is 0, here and below."""
+        return self.total / self.count if self.count else 0.0
+
+    @property
+    def squared_deviations(self) -> float:
+        """From the mean: one division of whole numbers."""
+        return (self.count * self.squares - self.total**2) / self.count if self.count else 0.0
+
+    @property
+    def stddev(self) -> float:
+        """The sample one (n - 1)."""
+        return math.sqrt(self.squared_deviations / (self.count - 1)) if self.count > 1 else 0.0
 
 
 @dataclass(slots=True)
 class Series:
-    """Packets in arrival order: of one direction or of both. Times and gaps are ns, sizes octets."""
+    """Packets by time: of one direction or of both, in one record."""
 
-    sizes: list[int] = field(default_factory=list)
-    gaps: list[int] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
-    highest_ns: int = 0
+    gaps: Sums = field(default_factory=Sums)
+    first_ns: int = 0
+    last_ns: int = 0
+    packets: int = 0
 
-    def add(self, time_ns: int, octets: int) -> None:
-        if self.times:
-            # A negative inter-arrival time counts as 0, measured against the highest time so far.
-            self.gaps.append(max(0, time_ns - self.highest_ns))
-        self.highest_ns = max(self.highest_ns, time_ns)
-        self.times.append(time_ns)
-        self.sizes.append(octets)
-
-    @property
-    def size_mean(self) -> float:
-        return _mean(self.sizes)
-
-    @property
-    def size_stddev(self) -> float:
-        return _stddev(self.sizes)
-
-    @property
-    def gap_mean(self) -> float:
-        return _mean(self.gaps)
-
-    @property
-    def gap_stddev(self) -> float:
-        return _stddev(self.gaps)
+    def add(self, time_ns: int) -> int:
+        """Returns the gap before this packet: 0 for the first."""
+        gap = 0
+        if self.packets:
+            # 6.2: against the highest time so far, and 0 where time runs backwards.
+            gap = max(0, time_ns - self.last_ns)
+            self.gaps.add(gap)
+        self.first_ns = min(self.first_ns, time_ns) if self.packets else time_ns
+        self.last_ns = max(self.last_ns, time_ns)
+        self.packets += 1
+        return gap
 
     def gap_members(self) -> dict[str, float]:
         return {
-            "gap_sum_ns": sum(self.gaps),
-            "gap_squared_deviations": _squared_deviations(self.gaps),
-            "gap_min_ns": float(min(self.gaps, default=0)),
-            "gap_max_ns": float(max(self.gaps, default=0)),
+            "gap_sum_ns": self.gaps.total,
+            "gap_squared_deviations": self.gaps.squared_deviations,
+            "gap_min_ns": float(self.gaps.smallest),
+            "gap_max_ns": float(self.gaps.largest),
         }
-
-
-def _mean(values: list[int]) -> float:
-    return float(statistics.mean(values)) if values else 0.0
-
-
-def _squared_deviations(values: list[int]) -> float:
-    """The sum of squared deviations from the mean, in two passes without rounding."""
-    if not values:
-        return 0.0
-    mean = Fraction(sum(values), len(values))
-    return float(sum((value - mean) ** 2 for value in values))
-
-
-def _stddev(values: list[int]) -> float:
-    """The sample one (n - 1), 0 for fewer than two values."""
-    return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 @dataclass(slots=True)
@@ -89,57 +108,76 @@ class Direction:
     """The packets of one direction in one record."""
 
     series: Series = field(default_factory=Series)
-    first_packet: Packet | None = None
+    sizes: Sums = field(default_factory=Sums)
+    of_first_packet: dict[str, Any] = field(default_factory=dict)
     tcp_control_bits: int = 0
-    ttls: list[int] = field(default_factory=list)
+    minimum_ttl: int = 0
+    maximum_ttl: int = 0
 
     def add(self, packet: Packet) -> None:
-        self.series.add(packet.time_ns, packet.octets)
-        self.first_packet = self.first_packet or packet
-        self.tcp_control_bits |= packet.tcp_control_bits
-        self.ttls.append(packet.ttl)
+        if not self.series.packets:
+            self.minimum_ttl = packet.ttl
+            self.of_first_packet = {name: getattr(packet, name) for name in OF_FIRST_PACKET}  # 5.8
+        self.series.add(packet.time_ns)
+        self.sizes.add(packet.octets)
+        self.tcp_control_bits |= packet.tcp_control_bits  # 5.6
+        self.minimum_ttl = min(self.minimum_ttl, packet.ttl)
+        self.maximum_ttl = max(self.maximum_ttl, packet.ttl)
 
     def members(self) -> dict[str, Any]:
-        sizes, times, first = self.series.sizes, self.series.times, self.first_packet
+        """Those of spanflow.record.DIRECTION; 5.9: without packets zeros everywhere."""
         return {
-            "packet_delta_count": len(sizes),
-            "octet_delta_count": sum(sizes),
-            "first_ns": min(times, default=0),
-            "last_ns": max(times, default=0),
-            "size_sum_squares": sum(size * size for size in sizes) % 2**64,
+            "packet_delta_count": self.sizes.count,
+            "octet_delta_count": self.sizes.total,
+            "first_ns": self.series.first_ns,
+            "last_ns": self.series.last_ns,
+            "size_sum_squares": self.sizes.squares % 2**64,  # 6.4
             **self.series.gap_members(),
-            "size_min": min(min(sizes, default=0), MAXIMUM_SIZE),
-            "size_max": min(max(sizes, default=0), MAXIMUM_SIZE),
-            "ingress_interface": first.ingress_interface if first else 0,
-            "source_mac_address": first.source_mac_address if first else bytes(6),
-            "destination_mac_address": first.destination_mac_address if first else bytes(6),
-            "vlan_id": first.vlan_id if first else 0,
-            "icmp_type_code": first.icmp_type_code if first else 0,
+            "size_min": min(self.sizes.smallest, MAXIMUM_SIZE),
+            "size_max": min(self.sizes.largest, MAXIMUM_SIZE),
+            **(self.of_first_packet or OF_FIRST_PACKET),
             "tcp_control_bits": self.tcp_control_bits,
-            "minimum_ttl": min(self.ttls, default=0),
-            "maximum_ttl": max(self.ttls, default=0),
-            "ip_class_of_service": first.ip_class_of_service if first else 0,
+            "minimum_ttl": self.minimum_ttl,
+            "maximum_ttl": self.maximum_ttl,
         }
+
+
+OF_FIRST_PACKET = {
+    "ingress_interface": 0,
+    "source_mac_address": bytes(6),
+    "destination_mac_address": bytes(6),
+    "vlan_id": 0,
+    "icmp_type_code": 0,
+    "ip_class_of_service": 0,
+}
+"""Attributes that the first packet of a direction decides, and what they are without one."""
 
 
 @dataclass(slots=True)
 class Record:
-    """What happened since the last record of the Flow left; never empty."""
+    """What happened since the last record of the Flow left; never empty.
+
+    first_packets: gap in ns, octets and direction (0 forward, 1 reverse) of each, in the order of accounting.
+    """
 
     both: Series = field(default_factory=Series)
     forward: Direction = field(default_factory=Direction)
     reverse: Direction = field(default_factory=Direction)
+    first_packets: list[tuple[int, int, int]] = field(default_factory=list)
 
-    def add(self, packet: Packet, *, forward: bool) -> None:
-        self.both.add(packet.time_ns, packet.octets)
-        (self.forward if forward else self.reverse).add(packet)
+    def add(self, packet: Packet, most_first_packets: int) -> None:
+        gap = self.both.add(packet.time_ns)
+        (self.reverse if packet.direction else self.forward).add(packet)
+        if len(self.first_packets) < most_first_packets:
+            self.first_packets.append((gap, min(packet.octets, MAXIMUM_SIZE), packet.direction))
 
     @property
-    def start_ns(self) -> int:
-        return min(self.both.times)
+    def sizes(self) -> Sums:
+        """Of both directions together."""
+        return self.forward.sizes + self.reverse.sizes
 
     def members(self, flow: dict[str, Any], detail: str, *, continuation: bool) -> dict[str, Any]:
-        """The members of spanflow.record.RECORD, and `statistics` with the Series behind them.
+        """Those of spanflow.record.RECORD; exact where that has less precision (6.5).
 
         flow: those members that the Flow itself knows.
         """
@@ -148,15 +186,9 @@ class Record:
             **flow,
             "forward": self.forward.members(),
             "reverse": self.reverse.members(),
-            "flow_id": None,
             **self.both.gap_members(),
             "flow_end_reason": flow_end_reason,
-            "end_detail": end_detail,
+            "end_detail": int(end_detail),
             "flags": CONTINUATION if continuation else 0,
             "worker": 0,
-            "statistics": {
-                "both": self.both,
-                "forward": self.forward.series,
-                "reverse": self.reverse.series,
-            },
         }

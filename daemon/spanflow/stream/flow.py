@@ -8,6 +8,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from spanflow.features.batch import FlowBatch
 from spanflow.features.selection import (
     DEFAULT_FEATURES,
@@ -73,7 +75,8 @@ class Flow:
         values = {name: _json_value(value) for name, value in self.to_dict().items()}
         attachment = self._attachment
         if attachment is not _NOTHING:
-            values |= {"metrics": dict(attachment.metrics), "classifiers": self.classifiers}
+            values["metrics"] = _json_value(attachment.metrics)
+            values["classifiers"] = _json_value(self.classifiers)
         return json.dumps(values, default=str, allow_nan=False)
 
     def __repr__(self) -> str:
@@ -86,7 +89,13 @@ class Flow:
 
 
 def _json_value(value: Any) -> Any:
-    """RFC 8259 has no NaN."""
+    """What RFC 8259 has for it: no NaN, and no keys but texts. Plugins leave whatever they like."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _json_value(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

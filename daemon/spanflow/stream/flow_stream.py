@@ -7,11 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+from spanflow.config.wording import quoted
 from spanflow.errors import ConfigError, UsageError
 from spanflow.features.batch import FlowBatch
-from spanflow.features.selection import DEFAULT_FEATURES, Features, Selection, select
+from spanflow.features.selection import DEFAULT_FEATURES, Features, Selection, asked_for, select
 from spanflow.file_meter import InputProblem
 from spanflow.meter import cache_flows
 from spanflow.metering_counters import MeteringCounters
@@ -24,9 +25,10 @@ from spanflow.stream.run import Plan, Run
 from spanflow.stream.sources import Source, resolve
 from spanflow.stream.stream_settings import stream_settings
 from spanflow.tables.arrow import arrow_table, to_pandas
-from spanflow.tables.output import Target
+from spanflow.tables.output import Target, writes_over
 from spanflow.tables.parquet import ParquetWriter
 from spanflow.tables.rows import CsvWriter, JsonWriter
+from spanflow.tables.writer import TableWriter
 
 if TYPE_CHECKING:
     import pandas
@@ -83,7 +85,7 @@ class FlowStream:
         promiscuous: bool | None = None,
         workers: int | None = None,
         engine: Literal["auto", "native", "reference"] = "auto",
-        plugins: Iterable[FlowPlugin | type[FlowPlugin]] = (),
+        plugins: FlowPlugin | type[FlowPlugin] | Iterable[FlowPlugin | type[FlowPlugin]] | None = (),
         strict: bool = False,
         features: Features = DEFAULT_FEATURES,
         progress: bool | None = None,
@@ -102,18 +104,19 @@ class FlowStream:
             "workers": workers,
         }
         classifiers = _several(user_classifiers)
-        self._features = features
-        self._chain = PluginChain(tuple(plugins), strict=strict)
+        self._features = asked_for(features)
+        self._chain = PluginChain(_several(plugins), strict=strict)
         self._plan = Plan(
             sources=sources,
             settings=stream_settings(config, sources.interfaces, named, settings),
             reference=_takes_reference(engine, per_packet=bool(classifiers or user_metrics)),
             user_classifiers=classifiers,
-            user_metrics=dict(user_metrics or {}),
+            user_metrics=_functions(user_metrics),
             strict=strict,
             progress=progress,
         )
         self._run: Run | None = None
+        self._selection(None)
 
     # Flows.
 
@@ -128,8 +131,7 @@ class FlowStream:
 
         The fastest way to all flows: nothing is copied, and a column is computed when it is asked for.
         """
-        if self._run is not None and not self._run.ended:
-            raise UsageError("this stream is being read; end that first, or make another FlowStream")
+        self._must_be_free()
         self._run = Run(self._plan, self._chain)
         yield from self._run.batches()
 
@@ -139,15 +141,15 @@ class FlowStream:
         path: a file, which is there when it is whole; `-` is standard output. features: `classic` gives the
         48 columns of old. Raises OutputError for a file that cannot be written.
         """
-        return CsvWriter(path, self._selection(features)).write_all(self.batches())
+        return self._write(CsvWriter, path, features)
 
     def to_json(self, path: Target, features: Features | None = None) -> int:
         """Meter the source into JSON lines, one object a flow; returns the number of flows."""
-        return JsonWriter(path, self._selection(features)).write_all(self.batches())
+        return self._write(JsonWriter, path, features)
 
     def to_parquet(self, path: Target, features: Features | None = None) -> int:
         """Meter the source into a Parquet file; returns the number of flows. Needs pyarrow."""
-        return ParquetWriter(path, self._selection(features)).write_all(self.batches())
+        return self._write(ParquetWriter, path, features)
 
     def to_arrow(self, features: Features | None = None) -> pyarrow.Table:
         """Meter the source into a pyarrow.Table, which holds all flows in memory. Needs pyarrow."""
@@ -156,6 +158,19 @@ class FlowStream:
     def to_pandas(self, features: Features | None = None) -> pandas.DataFrame:
         """Meter the source into a pandas.DataFrame, which holds all flows in memory. Needs pandas."""
         return to_pandas(self.batches(), self._selection(features))
+
+    def _write(self, writer: type[TableWriter], path: Target, features: Features | None) -> int:
+        self._must_be_free()  # before there is a file
+        if writes_over(path, self._plan.sources.files):
+            raise UsageError(f"output {os.fsdecode(cast(str, path))}: this file is read; name another one")
+        return writer(path, self._selection(features)).write_all(self.batches())
+
+    def _must_be_free(self) -> None:
+        """Raises UsageError while somebody reads, and when plugins were told that no batch comes any more."""
+        if self._run is not None and not self._run.ended:
+            raise UsageError("this stream is being read; end that first, or make another FlowStream")
+        if self._chain.closed and len(self._chain):
+            raise UsageError("this stream is closed, and so are its plugins; make another FlowStream")
 
     def _selection(self, features: Features | None) -> Selection:
         """Raises UnknownColumnError, and ConfigError for columns that this stream does not keep."""
@@ -201,6 +216,7 @@ class FlowStream:
 
     @capacity.setter
     def capacity(self, flows: int) -> None:
+        flows = stream_settings(None, (), {"capacity": flows}, {}).cache.max_flows
         if flows < self._plan.settings.capture.workers:
             raise ConfigError(f"capacity: {flows} flows do not do for the workers; set more")
         if self._run is not None and not self._run.ended:
@@ -275,11 +291,24 @@ class FlowStream:
         return [] if self._run is None else self._run.packet_plugin_counters()
 
 
-def _several(classifiers: Any) -> tuple[Any, ...]:
-    """One classifier, several, or None."""
-    if classifiers is None:
+def _several(plugins: Any) -> tuple[Any, ...]:
+    """One plugin, several, or None."""
+    if plugins is None:
         return ()
-    return tuple(classifiers) if isinstance(classifiers, Iterable) else (classifiers,)
+    return tuple(plugins) if isinstance(plugins, Iterable) else (plugins,)
+
+
+def _functions(metrics: Mapping[str, Metric] | None) -> dict[str, Metric]:
+    """Raises UsageError for what cannot be called on packets."""
+    if not isinstance(metrics, Mapping | None):
+        raise UsageError("user_metrics: no dict of names and functions; write {'size': f}")
+    found = dict(metrics or {})
+    for name, function in found.items():
+        if not isinstance(name, str) or not callable(function):
+            raise UsageError(
+                f"user_metrics: {quoted(str(name))}: no name and a function; write {{'size': f}}"
+            )
+    return found
 
 
 def _takes_reference(engine: str, *, per_packet: bool) -> bool:

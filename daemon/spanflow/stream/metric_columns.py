@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from spanflow.plugins.declaration import COLUMN_TYPES, ColumnType
+from spanflow.plugins.foreign import FOREIGN_ERRORS
 from spanflow.record import Array, Batch
 
 _TYPES: dict[object, str] = {int: "signed64", bool: "boolean", str: "string"}
-_NUMBERS = (int, float, np.number)
+_NUMBERS = (int, float, np.number, np.bool_)
 
 
 def metric_columns(metrics: Mapping[str, Callable[..., Any]]) -> dict[str, str]:
@@ -42,17 +43,25 @@ def with_metrics(batch: Batch, columns: Mapping[str, str]) -> Batch:
 def _returned(metric: Callable[..., Any]) -> object:
     try:
         return typing.get_type_hints(metric).get("return")
-    except (NameError, TypeError):  # a name that only a type checker knows; no function
+    except FOREIGN_ERRORS:  # a name that only a type checker knows; no function; what is no Python
         return None
 
 
 def _column(kind: ColumnType, values: Iterable[Any]) -> Array:
-    found = [_value(kind, value) for value in values]
+    found = [_value_or_null(kind, value) for value in values]
     if kind.dtype != object:
         return np.array(found, kind.dtype)
     column = np.empty(len(found), object)
     column[:] = found
     return column
+
+
+def _value_or_null(kind: ColumnType, value: Any) -> Any:
+    """Converting runs code of the value's class."""
+    try:
+        return _value(kind, value)
+    except FOREIGN_ERRORS:
+        return kind.null
 
 
 def _value(kind: ColumnType, value: Any) -> Any:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 RESERVED_FLOWS = 1_000_000
 """How far the capacity of a native cache may be raised while it runs, at the least."""
 
+LARGEST_SNAP_LENGTH = 65_535
+
 _PROGRESS_AFTER_S = 1.0
 
 
@@ -119,7 +121,7 @@ class Run:
         """Packets that found no room in the kernel's ring; they were never received."""
         if isinstance(self.engine, LiveMeter):
             return sum(each.kernel_drops for each in self.engine.interfaces())
-        return 0
+        return 0 if isinstance(self.engine, FileMeter) else self.engine.kernel_drops()
 
     def end(self) -> None:
         """Stop and wait for the end, so that every count is final."""
@@ -147,7 +149,7 @@ def _engine(plan: Plan, classification: Classification) -> FileMeter | LiveMeter
         from spanflow.reference.meter import ReferenceMeter
 
         return ReferenceMeter(
-            plan.settings,
+            _with_payload(plan.settings) if plan.user_classifiers or plan.user_metrics else plan.settings,
             paths=sources.files,
             interfaces=sources.interfaces,
             classification=classification,
@@ -159,6 +161,13 @@ def _engine(plan: Plan, classification: Classification) -> FileMeter | LiveMeter
     if sources.files:
         return FileMeter(settings, sources.files, classification.options)
     return LiveMeter(settings, open_interfaces(without_unavailable(settings)), classification.options)
+
+
+def _with_payload(settings: Settings) -> Settings:
+    """Whole frames, unless the user says how much: plugins may look at all of a packet."""
+    capture = settings.capture
+    whole = replace(capture, snap_length=capture.snap_length or LARGEST_SNAP_LENGTH)
+    return replace(settings, capture=whole)
 
 
 def _with_room(settings: Settings) -> Settings:

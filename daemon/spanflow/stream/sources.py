@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import glob
+import io
 import os
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from spanflow.config.wording import quoted
 from spanflow.errors import CaptureError, ExitCode, UsageError
 
 Source = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -28,13 +30,10 @@ class Sources:
 def resolve(source: Source | None) -> Sources:
     """What `source` means. What exists as a file is one, also where an interface has the same name.
 
-    Raises CaptureError for what does not exist, UsageError for files beside interfaces, and for nothing.
+    Raises CaptureError for what does not exist, UsageError for files beside interfaces, for an interface that
+    is there twice, for nothing, and for what is no name.
     """
-    if source is None:
-        raise UsageError("source: nothing to meter; name a capture file or an interface")
-    names = [source] if isinstance(source, str | os.PathLike) else list(source)
-    if not names:
-        raise UsageError("source: an empty list; name a capture file or an interface")
+    names = _names(source)
     files: list[str] = []
     interfaces: list[str] = []
     for name in names:
@@ -47,7 +46,26 @@ def resolve(source: Source | None) -> Sources:
         raise UsageError(
             f"source: {interfaces[0]} is an interface and {files[0]} a file; meter them in two streams"
         )
+    for name in interfaces:
+        if interfaces.count(name) > 1:
+            raise UsageError(f"source: {name} is there twice, each packet would count twice; remove one")
     return Sources(tuple(files), tuple(interfaces))
+
+
+def _names(source: Source | None) -> list[str | os.PathLike[str]]:
+    if source is None:
+        raise UsageError("source: nothing to meter; name a capture file or an interface")
+    if isinstance(source, str | os.PathLike):
+        return [source]
+    if isinstance(source, bytes | io.IOBase) or not isinstance(source, Iterable):
+        raise UsageError(f"source: {quoted(str(source))} is no name; give a str, a path, or a list of them")
+    names = list(source)
+    if not names:
+        raise UsageError("source: an empty list; name a capture file or an interface")
+    for name in names:
+        if not isinstance(name, str | os.PathLike):
+            raise UsageError(f"source: {quoted(str(name))} is no name; give a str or a path")
+    return names
 
 
 def _files(name: str | os.PathLike[str]) -> list[str] | None:

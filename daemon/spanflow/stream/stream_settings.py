@@ -9,12 +9,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from numbers import Integral, Rational, Real
 from typing import Any
 
 from spanflow.config.load import Keyword, load
 from spanflow.config.quantities import SECOND, Duration, Size
 from spanflow.config.schema import Interface, Settings, sections, setting_keys
 from spanflow.config.values import Kind, OrNone
+from spanflow.config.wording import quoted
 from spanflow.errors import UsageError
 
 NAMED = {
@@ -43,7 +45,7 @@ def stream_settings(
     interfaces: in place of those of the file. named: by the keys of NAMED; None leaves a setting as it is.
     others: any setting of `capture`, `cache` and `dpi` as SECTION_KEY, `cache_tcp_linger`. A duration may be
     a number of seconds, a size one of octets. Raises ConfigError with every finding, UsageError for a name
-    that is no setting.
+    that is no setting, and for a setting that is given twice.
     """
     keys = {
         f"{name}_{key}": f"{name}.{key}" for name in METERING_SECTIONS for key in sections()[name].settings
@@ -55,19 +57,39 @@ def stream_settings(
                 f"did you mean {near[0]}?" if near else "settings are SECTION_KEY, as in cache_tcp_linger"
             )
             raise UsageError(f"{name}: no such argument; {advice}")
-    given = {name: (NAMED[name], value) for name, value in named.items()}
-    given |= {name: (keys[name], value) for name, value in others.items()}
+    given = {name: (NAMED[name], value) for name, value in named.items() if value is not None}
+    given |= {name: (keys[name], value) for name, value in others.items() if value is not None}
+    by_key = _once({name: key for name, (key, _) in given.items()})
     settings = load(
-        None if config is None else os.fspath(config),
+        _path(config),
         keywords=[
-            Keyword(name, key, text)
-            for name, (key, value) in given.items()
-            if value is not None
-            for text in [_text(setting_keys()[key].kind, value)]
+            Keyword(name, key, _text(setting_keys()[key].kind, value)) for name, (key, value) in given.items()
         ],
     )
+    if "cache.max_flows" in by_key:  # it is what counts, also where a file has cache.memory
+        settings = replace(settings, cache=replace(settings.cache, memory=None))
     known = {each.name: each for each in settings.interfaces}
     return replace(settings, interfaces=tuple(known.get(name, Interface(name=name)) for name in interfaces))
+
+
+def _once(keys: Mapping[str, str]) -> dict[str, str]:
+    """The arguments by the settings that they are. Raises UsageError where two decide the same."""
+    found: dict[str, str] = {}
+    for name, key in keys.items():
+        if key in found:
+            raise UsageError(f"{name}: {found[key]} is the same setting; give one of them")
+        found[key] = name
+    if "cache.memory" in found and "cache.max_flows" in found:
+        raise UsageError(
+            f"{found['cache.memory']}: {found['cache.max_flows']} decides the size too; give one of them"
+        )
+    return found
+
+
+def _path(config: str | os.PathLike[str] | None) -> str | None:
+    if config is not None and not isinstance(config, str | os.PathLike):
+        raise UsageError(f"config: {quoted(str(config))} is no path; name a configuration file")
+    return None if config is None else os.fspath(config)
 
 
 def _text(kind: Kind[Any], value: Any) -> str:
@@ -77,9 +99,9 @@ def _text(kind: Kind[Any], value: Any) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float) and isinstance(kind, Duration):
+    if isinstance(value, Real) and isinstance(kind, Duration):  # numpy's numbers too
         return _duration_text(kind, value)
-    if isinstance(value, int) and isinstance(kind, Size):
+    if isinstance(value, Integral) and isinstance(kind, Size):
         return f"{value}B"
     if isinstance(value, list | tuple | set | frozenset | dict):
         # JSON is YAML in flow style.
@@ -87,11 +109,12 @@ def _text(kind: Kind[Any], value: Any) -> str:
     return str(value)
 
 
-def _duration_text(kind: Duration, seconds: float) -> str:
+def _duration_text(kind: Duration, seconds: Real) -> str:
     try:
-        nanoseconds = round(Fraction(seconds) * SECOND)
+        exact = seconds if isinstance(seconds, Rational) else float(seconds)
+        nanoseconds = round(Fraction(exact) * SECOND)
     except (OverflowError, ValueError):  # inf and nan
         return str(seconds)
     if nanoseconds > 0:
         return kind.render(nanoseconds)
-    return f"{seconds}s" if nanoseconds else "0"
+    return f"{seconds}s" if seconds else "0"  # what is less than a nanosecond is not off

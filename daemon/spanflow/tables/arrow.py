@@ -108,7 +108,18 @@ def _type(pa: Any, column: Column) -> Any:
 
 def _choice(pa: Any, choice: tuple[Array, list[str]]) -> Any:
     codes, texts = choice
+    if len(set(texts)) < len(texts):  # numbers without a name: pandas wants each category once
+        places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+        codes, texts = np.array([places[text] for text in texts])[codes], list(places)
     return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(texts, pa.string()))
+
+
+def _texts(pa: Any, texts: list[str | None], type_: Any) -> Any:
+    try:
+        return pa.array(texts, type_)
+    except UnicodeEncodeError:  # a lone surrogate is a text in Python, and none in UTF-8
+        encoded = (text and text.encode("utf-8", "replace").decode() for text in texts)
+        return pa.array(encoded, type_)
 
 
 def _lists(pa: Any, cells: tuple[Array, Array], type_: Any) -> Any:
@@ -129,6 +140,6 @@ _ARRAYS: dict[Kind, Callable[[Any, Any, Any], Any]] = {
     Kind.MAC: lambda pa, cells, _: _choice(pa, mac_choice(cells)).dictionary_decode(),
     Kind.HEXADECIMAL: lambda pa, cells, type_: pa.array(hexadecimal_text(cells), type_),
     Kind.CHOICE: lambda pa, cells, _: _choice(pa, cells),
-    Kind.TEXT: lambda pa, cells, type_: pa.array(cells, type_),
+    Kind.TEXT: _texts,
     Kind.INTEGERS: _lists,
 }

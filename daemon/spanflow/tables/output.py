@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
-from spanflow.config.wording import shown
-from spanflow.errors import ExitCode, SpanflowError
+from spanflow.config.wording import quoted, shown
+from spanflow.errors import ExitCode, SpanflowError, UsageError
 
 Target = str | os.PathLike[str] | BinaryIO
 """A path; `-`, standard output; or a file that is open for octets, and stays open."""
@@ -34,7 +35,8 @@ class Output:
 
     Until finish() it is beside its place, as PATH.partial; discard() removes it, and what was at PATH before
     is still there. What is no regular file (a pipe, /dev/null), standard output and files of the caller get
-    octets at once. Raises OutputError; what happens to standard output and files of the caller, as it is.
+    octets at once. Raises OutputError, UsageError for what is no target; what happens to standard output and
+    files of the caller, as it is.
     """
 
     def __init__(self, target: Target) -> None:
@@ -42,10 +44,9 @@ class Output:
         self._path: str | None = None
         self._closes = False
         if not isinstance(target, str | os.PathLike):
-            self.file = target
+            self.file = _checked(target)
         elif os.fspath(target) == STANDARD_OUTPUT:
-            sys.stdout.flush()
-            self.file = sys.stdout.buffer
+            self.file = _standard_output()
         else:
             self._open(os.path.realpath(target))
 
@@ -93,6 +94,32 @@ class Output:
         if self._partial is not None:
             with suppress(OSError):
                 os.unlink(self._partial)
+
+
+def writes_over(target: Target, files: Iterable[str]) -> bool:
+    """Whether this would destroy one of these files, which are still to be read; `-` is standard input."""
+    if not isinstance(target, str | os.PathLike) or os.fspath(target) == STANDARD_OUTPUT:
+        return False
+    path = os.path.realpath(target)
+    read = {os.path.realpath("/dev/stdin" if each == "-" else each) for each in files}
+    return path in read or path + _PARTIAL in read
+
+
+def _checked(target: Any) -> BinaryIO:
+    if isinstance(target, io.TextIOBase):
+        raise UsageError("output: this file is open for text; open it for octets, 'wb'")
+    if not hasattr(target, "write"):
+        raise UsageError(f"output: {quoted(str(target))} is no path (str) and no open file; name a file")
+    return cast(BinaryIO, target)
+
+
+def _standard_output() -> BinaryIO:
+    """Raises UsageError where it is a notebook's, say."""
+    octets = getattr(sys.stdout, "buffer", None)
+    if octets is None:
+        raise UsageError("output: this standard output takes text only; name a file")
+    sys.stdout.flush()
+    return cast(BinaryIO, octets)
 
 
 def _is_regular(path: str) -> bool:

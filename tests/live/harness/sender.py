@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from live.harness.namespace import Namespace
-from oracle.pcap_file import read_capture
+from reference import read_capture
 
 SOL_PACKET, PACKET_QDISC_BYPASS = 263, 20
 SEND_BUFFER_OCTETS = 16 << 20

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Applications: what the native engine finds, the reference engine finds as well."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import reference
+from classify.classified import classified
+from classify.crafted import NAME, application_traffic, tls
+from classify.test_pieces import ANSWER, FOUR, SIX, asked, in_fragments
+from craft.capture import Capture
+from craft.conversation import Pair
+from golden.regenerate import DEMO
+from metering import native
+from spanflow.classification import installed_engines
+from spanflow.config.application_rules import ApplicationRule
+from spanflow.metering_counters import ClassificationCounters
+from spanflow.reference.detection import clean_text
+from spanflow.reference.flows import Flow
+
+pytestmark = pytest.mark.skipif(not installed_engines(), reason="no classification engine is installed")
+
+RULES = (
+    ApplicationRule(name="intranet", server_name=("example.org",)),
+    ApplicationRule(name="mail", port=((25, 110),), cidr=("198.51.100.0/24",)),
+    ApplicationRule(name="mapped", cidr=("::ffff:203.0.113.0/120",)),
+    ApplicationRule(name="SSH", cidr=("2001:db8::/32",), port=((5432, 5432),)),
+    ApplicationRule(name="six", cidr=("::/0",), port=((4711, 4711),)),
+)
+SETTINGS: dict[str, dict[str, Any]] = {
+    "defaults": {},
+    "empty packets": {"empty_packets": True, "http_details": True},
+    "small budgets": {"tcp_packets": 1, "udp_packets": 1, "other_packets": 1},
+    "rules": {"rules": RULES},
+}
+
+
+def differences(paths: list[Path], **options: Any) -> list[Any]:
+    """Verdicts, details among them, that differ."""
+    theirs = native.meter(paths, **options)
+    ours = reference.meter_as_users_do(paths, **options)
+    assert _counts(ours.counters.classification) == _counts(theirs.counters.classification)
+    verdicts = [
+        Counter((int(each.record["flow_id"]), each.packets, each.verdict) for each in classified(outcome))
+        for outcome in (ours, theirs)
+    ]
+    return [*(verdicts[0] - verdicts[1]).items(), *(verdicts[1] - verdicts[0]).items()]
+
+
+def _counts(counters: ClassificationCounters) -> ClassificationCounters:
+    return replace(counters, memory_octets=0)
+
+
+@pytest.fixture
+def traffic(tmp_path: Path) -> Path:
+    path = tmp_path / "traffic.pcap"
+    path.write_bytes(application_traffic().pcap())
+    return path
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_crafted_traffic(traffic: Path, name: str) -> None:
+    """A split in the middle of detection says what is known by then."""
+    for active_timeout in (60 * native.SECOND, native.SECOND // 50):
+        assert differences([traffic], dpi=SETTINGS[name], active_timeout=active_timeout) == []
+
+
+def test_flows_beyond_the_bound_are_told_by_their_ports(traffic: Path) -> None:
+    """Each Flow is counted once, however it was decided."""
+    counters = reference.meter_as_users_do([traffic], dpi={"max_flows": 1}).counters
+    found = counters.classification
+    assert found.refused_flows > 10
+    decided = (found.detected, found.given_up, found.guessed, found.refused_flows, found.refused_memory)
+    assert sum(decided) == counters.flows_opened
+
+
+@pytest.mark.parametrize("pair", [FOUR, SIX], ids=["IPv4", "IPv6"])
+def test_pieces(tmp_path: Path, pair: Pair) -> None:
+    path = tmp_path / "pieces.pcap"
+    path.write_bytes(asked(pair, in_fragments(pair, ANSWER)).cut(200).pcap())
+    assert differences([path], dpi={}) == []
+
+
+def test_the_demo() -> None:
+    assert differences([DEMO], dpi={"http_details": True}) == []
+
+
+def _real() -> list[Path]:
+    folder = os.environ.get("SPANFLOW_CAPTURES")
+    return sorted(path for path in Path(folder).rglob("*.*cap*") if path.is_file()) if folder else []
+
+
+@pytest.mark.parametrize("path", _real(), ids=lambda path: path.name)
+def test_real_capture(path: Path) -> None:
+    """No packet is late: records would depend on when the timers run (9.4)."""
+    assert differences([path], dpi={}, reorder_window=1 << 60) == []
+
+
+def test_plugins_see_the_application(tmp_path: Path) -> None:
+    seen = []
+
+    class Looks:
+        name = "looks"
+
+        def on_flow_init(self, flow: Flow) -> None:
+            seen.append(flow.classifiers["ndpi"]["application_name"])
+
+        def on_flow_terminate(self, flow: Flow) -> None:
+            seen.append(dict(flow.classifiers["ndpi"]))
+
+    path = tmp_path / "tls.pcap"
+    path.write_bytes(tls(Capture(), Pair(), NAME).pcap())
+    outcome = reference.meter_as_users_do([path], plugins={"user_classifiers": [Looks()]}, dpi={})
+    (record,) = outcome.records
+    named = {
+        "application_name": "TLS",
+        "category_name": outcome.applications.categories[int(record["application_category"])],
+        "application_id": int(record["application_id"]),
+    }
+    assert seen == ["Unknown", named]
+    assert outcome.batches[0].attachments[0].classifiers["ndpi"] == named
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (b"plain", "plain"),
+        (b"one\x07two\x7f", "one�two�"),
+        ("grün".encode() + b"\xff\xfe", "grün��"),
+        (b"\xe2\x82", "��"),
+        ("a\x85b".encode(), "a�b"),
+        (b"cut\0off", "cut"),
+        (b"\x01" * 200, "�" * 84),
+        ("ä".encode() * 200, "ä" * 127),
+    ],
+)
+def test_text_of_strangers(octets: bytes, text: str) -> None:
+    assert clean_text(octets) == text.encode()
