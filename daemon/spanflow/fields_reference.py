@@ -19,7 +19,7 @@ from spanflow.exporting.options import (
 from spanflow.exporting.profiles import GENERIC, GENERIC_APPLICATION, RICH, RICH_FIXED, Profile
 from spanflow.exporting.template import OptionsTemplate
 from spanflow.fields import FIELDS, IP_VERSIONS, Field
-from spanflow.generated_page import GeneratedPage
+from spanflow.generated_page import GeneratedPage, markdown_table
 from spanflow.information_elements import (
     ENTERPRISE_NUMBER,
     REVERSE_PEN,
@@ -94,9 +94,11 @@ _REGISTRY_TYPES = {"string": "string", "unsigned": "uint"}
 def reference() -> str:
     """The whole page."""
     lines = [_HEAD.format(own=ENTERPRISE_NUMBER, reverse=REVERSE_PEN)]
-    lines += _table(_FIELDS_HEAD, map(_field_cells, _rows(RICH)))
+    lines += markdown_table(_FIELDS_HEAD, map(_field_cells, _rows(RICH)))
     lines.append(_TEMPLATES)
-    lines += _table(_TEMPLATES_HEAD, (row for named in _NAMED_PROFILES for row in _template_cells(*named)))
+    lines += markdown_table(
+        _TEMPLATES_HEAD, (row for named in _NAMED_PROFILES for row in _template_cells(*named))
+    )
     templates = {
         "sampling": sampling_template(),
         "applications": applications_template(),
@@ -104,7 +106,9 @@ def reference() -> str:
         "elements": elements_template(),
     }
     lines.append(_OPTIONS.format(**{name: int(each.template_id) for name, each in templates.items()}))
-    lines += _table(_OPTIONS_HEAD, (row for each in templates.values() for row in _options_cells(each)))
+    lines += markdown_table(
+        _OPTIONS_HEAD, (row for each in templates.values() for row in _options_cells(each))
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -120,18 +124,6 @@ def registry() -> str:
 def _rows(profile: Profile) -> list[Field]:
     """The rows of the table of fields that a profile uses, in its order."""
     return [field for name in profile.elements for field in FIELDS if field.name == name]
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """A table in Markdown."""
-    columns = tuple(head)
-    yield _line(columns)
-    yield _line("---" for _ in columns)
-    yield from map(_line, rows)
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _field_cells(field: Field) -> tuple[str, ...]:

@@ -1,13 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A page of documentation that is computed from a table: written, or checked for being stale."""
+"""A page of documentation that is computed: its tables; written, or checked for being stale."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def markdown_table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    """The lines of a table in Markdown."""
+    columns = tuple(head)
+    yield _line(columns)
+    yield _line("---" for _ in columns)
+    yield from map(_line, rows)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from spanflow.application_counts import OTHER
 from spanflow.applications import NO_APPLICATIONS, UNKNOWN
 from spanflow.exporting.counters import DropReason
-from spanflow.generated_page import GeneratedPage
+from spanflow.generated_page import GeneratedPage, markdown_table
 from spanflow.kernel_losses import CARD_STAGES
 from spanflow.metric_samples import FLOW_END_REASONS
 from spanflow.metric_table import METRICS
@@ -53,8 +53,8 @@ _APPLICATIONS = (
 def reference() -> str:
     """The whole page."""
     rows = ((_code(row.name), row.kind, ", ".join(map(_code, row.labels)), row.help) for row in METRICS)
-    lines = [_HEAD, *_table(("metric", "kind", "labels", "tells"), rows)]
-    lines += [_LABELS_HEAD, *_table(("label", "of", "holds"), _label_rows())]
+    lines = [_HEAD, *markdown_table(("metric", "kind", "labels", "tells"), rows)]
+    lines += [_LABELS_HEAD, *markdown_table(("label", "of", "holds"), _label_rows())]
     return "\n".join(lines) + "\n"
 
 
@@ -98,12 +98,6 @@ def _words(words: Iterable[str]) -> str:
 
 def _code(text: str) -> str:
     return f"`{text}`"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """A table in Markdown."""
-    for cells in (head, ("---",) * len(head), *rows):
-        yield f"| {' | '.join(cells)} |"
 
 
 PAGE = GeneratedPage("spanflow.metrics_reference", "metrics.md", reference)

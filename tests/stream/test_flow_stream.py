@@ -29,6 +29,7 @@ from spanflow import (
     UsageError,
 )
 from spanflow.features import select
+from spanflow.file_meter import FileMeter
 from spanflow.stream.run import CaptureWarning
 from spanflow.tables import CsvWriter
 
@@ -115,6 +116,20 @@ def test_close_twice_and_without_a_run() -> None:
     flows.close()
     flows.close()
     assert flows.current_flows == 0
+
+
+def test_an_engine_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread can be made, say: the error comes out, and the stream can be read again."""
+
+    def start(self: FileMeter) -> None:
+        raise OSError("no more threads")
+
+    flows = stream()
+    with monkeypatch.context() as patch:
+        patch.setattr(FileMeter, "start", start)
+        with pytest.raises(OSError, match="no more threads"):
+            list(flows)
+    assert list(flows)
 
 
 def test_an_exception_in_the_loop_ends_the_run() -> None:

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from spanflow.features.classic import CLASSIC, CLASSIC_NAMES
 from spanflow.features.column import Column
 from spanflow.features.elements import element_columns
 from spanflow.features.table import COLUMNS, FEATURE_SETS, FeatureSet, columns_by_name
-from spanflow.generated_page import GeneratedPage
+from spanflow.generated_page import GeneratedPage, markdown_table
 
 _HEAD = """\
 # Features
@@ -79,9 +79,9 @@ def reference() -> str:
         lines += _set(each)
     lines.append(_ORIGINAL)
     rest = (column for column in CLASSIC if column.name not in CLASSIC_NAMES)
-    lines += _table(_COLUMNS_HEAD, map(_cells, rest))
+    lines += markdown_table(_COLUMNS_HEAD, map(_cells, rest))
     lines.append(_ELEMENTS)
-    lines += _table(_ELEMENTS_HEAD, (_cells(column)[:-1] for column in element_columns()))
+    lines += markdown_table(_ELEMENTS_HEAD, (_cells(column)[:-1] for column in element_columns()))
     return "\n".join(lines) + "\n"
 
 
@@ -90,10 +90,12 @@ def _set(features: FeatureSet) -> Iterator[str]:
     known = columns_by_name()
     if features.columns == CLASSIC_NAMES:
         yield _CLASSIC_HEAD
-        yield from _table(_COLUMNS_HEAD, (_classic_cells(name, known[name]) for name in features.columns))
+        yield from markdown_table(
+            _COLUMNS_HEAD, (_classic_cells(name, known[name]) for name in features.columns)
+        )
         return
     yield ""
-    yield from _table(_COLUMNS_HEAD, (_cells(known[name]) for name in features.columns))
+    yield from markdown_table(_COLUMNS_HEAD, (_cells(known[name]) for name in features.columns))
     yield ""
 
 
@@ -111,18 +113,6 @@ def _classic_cells(name: str, column: Column) -> tuple[str, ...]:
     holds = f"`{column.name}`: {column.definition}" if ours else column.definition
     aliases = "" if ours else _aliases(column)
     return f"`{name}`", column.type_name, column.unit, holds, aliases
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """A table in Markdown."""
-    columns = tuple(head)
-    yield _line(columns)
-    yield _line("---" for _ in columns)
-    yield from map(_line, rows)
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 PAGE = GeneratedPage("spanflow.features.reference", "features.md", reference)

@@ -125,11 +125,12 @@ class _Chain:
     def _skip_header(self, *, is_first: bool) -> None:
         head = self.frame.header(IP6OptsHeader, self.offset, self.end)  # all begin as this one
         length = {FRAGMENT: 8, AH: (head.len + 2) * 4}.get(self.protocol, (head.len + 1) * 8)
-        octets = self.frame.need(self.offset, length, self.end)
         # RFC 8200 section 4.1: hop-by-hop options stand directly behind the IPv6 header or mean nothing.
         if self.protocol == HOP_BY_HOP and is_first and not self.length_known:
-            self._read_jumbo(octets)
-        elif self.protocol == FRAGMENT:
+            # First: what this option says is the claim that the whole header is held against (1.2).
+            self._read_jumbo(self.frame.octets[self.offset : self.offset + length])
+        self.frame.need(self.offset, length, self.end)
+        if self.protocol == FRAGMENT:
             self._read_fragment(self.frame.header(IP6FragmentHeader, self.offset, self.end))
         self.offset, self.protocol = self.offset + length, head.nxt
 

@@ -139,7 +139,8 @@ class FlowStream:
         """Meter the source into a CSV file (RFC 4180, with a header); returns the number of flows.
 
         path: a file, which is there when it is whole; `-` is standard output. features: `classic` gives the
-        48 columns of old. Raises OutputError for a file that cannot be written.
+        48 columns of old. Raises OutputError for a file that cannot be written, UsageError for one that is
+        read, or for no file at all.
         """
         return self._write(CsvWriter, path, features)
 
@@ -190,7 +191,10 @@ class FlowStream:
             self._run.stop()
 
     def close(self) -> None:
-        """End the stream and its threads; flows that nobody has read are gone. It may be called twice."""
+        """End the stream and its threads; flows that nobody has read are gone. It may be called twice.
+
+        Its plugins are closed as well: with per-flow plugins it cannot be read again.
+        """
         if self._run is not None and not self._run.ended:
             self._run.end()
         self._chain.close()

@@ -71,7 +71,7 @@ class Run:
             _warn(text, ClassificationWarning)
         self.engine = _engine(plan, self._classification)
         self.engine.set_capacity(cache_flows(plan.settings))
-        self.ended = False
+        self._started = self.ended = False
 
     def batches(self) -> Iterator[FlowBatch]:
         """Each batch as it comes. Whoever leaves early stops the run; what is cached is flushed, not yielded.
@@ -84,6 +84,7 @@ class Run:
         applications = self._classification.applications or NO_APPLICATIONS
         try:
             self.engine.start()
+            self._started = True
             with Progress(self, files, shown=shown, after_seconds=_PROGRESS_AFTER_S) as progress:
                 for batch in self.engine.batches():
                     if batch is not None:
@@ -126,8 +127,9 @@ class Run:
     def end(self) -> None:
         """Stop and wait for the end, so that every count is final."""
         self.engine.stop()
-        for _ in self.engine.batches():
-            pass
+        if self._started:  # one that could not be started never finishes
+            for _ in self.engine.batches():
+                pass
         self.ended = True
 
     def _raise_problems(self) -> None:
