@@ -21,7 +21,7 @@ std::uint32_t FragmentTable::bucket_of(const Packet& packet) const noexcept {
 bool FragmentTable::same(const Entry& entry, const Packet& packet) const noexcept {
   return entry.identification == packet.identification && entry.fragment_protocol == packet.fragment_protocol &&
          entry.source == packet.source && entry.destination == packet.destination &&
-         (!vlan_in_key_ || entry.vlan == packet.link.vlan_id);
+         entry.ip_version == packet.version && (!vlan_in_key_ || entry.vlan == packet.link.vlan_id);
 }
 
 std::uint32_t FragmentTable::find(const Packet& packet) const noexcept {
@@ -69,6 +69,7 @@ void FragmentTable::remember(const Packet& packet, std::int64_t time_ns) noexcep
     entry.identification = packet.identification;
     entry.vlan = packet.link.vlan_id;
     entry.fragment_protocol = packet.fragment_protocol;
+    entry.ip_version = packet.version;
     entry.chain = bucket_of(packet);
     entry.next = buckets_[entry.chain];
     buckets_[entry.chain] = index;

@@ -35,6 +35,7 @@ class FragmentTable {
     std::uint8_t protocol = 0;
     std::uint16_t source_port = 0;
     std::uint16_t destination_port = 0;
+    std::uint8_t ip_version = 0;  // an address of IPv6 may be one of IPv4 in its mapped form
     std::int64_t time_ns = 0;
     std::uint32_t chain = kNone;  // its bucket
     std::uint32_t next = kNone;   // in its bucket

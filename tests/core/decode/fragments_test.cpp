@@ -87,3 +87,15 @@ TEST_CASE("the table is bounded, the oldest goes") {
     CHECK(complete(table, identification, 0, static_cast<std::uint16_t>(1000 + identification)));
   }
 }
+
+TEST_CASE("an IPv6 address that is a mapped IPv4 one is another address") {
+  FragmentTable table(1, false, HashSecret{});  // one bucket, so that nothing else tells them apart
+  auto first = fragment(7, 1000);
+  first.version = 6;
+  table.remember(first, 0);
+  auto later = fragment(7, 0);
+  later.version = 4;
+  CHECK_FALSE(table.complete(later, 0));
+  later.version = 6;
+  CHECK(table.complete(later, 0));
+}
