@@ -6,7 +6,9 @@ from __future__ import annotations
 import copy
 import json
 import math
+import pickle
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,3 +81,14 @@ def test_it_lists_its_attributes(flow: Flow) -> None:
 def test_without_plugins_there_is_still_the_application(flow: Flow) -> None:
     assert flow.metrics == {}
     assert flow.classifiers == {"ndpi": {"application_name": "Unknown", "category_name": flow.category}}
+
+
+def test_it_can_be_sent_to_another_process() -> None:
+    arguments: dict[str, Any] = {"cache_first_packets": 3, "user_metrics": {"one": lambda packet, flow: 1}}
+    for flow in FlowStream(DEMO, **arguments):
+        octets = pickle.dumps(flow)
+        copied = pickle.loads(octets)
+        everything = ("core", "statistics", "packets", "classic")
+        assert copied.to_dict(everything) == flow.to_dict(everything)
+        assert (copied.metrics, copied.classifiers) == (flow.metrics, flow.classifiers)
+        assert len(octets) < 64 * 1024

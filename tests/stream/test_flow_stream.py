@@ -233,12 +233,15 @@ def test_files_as_one_input(tmp_path: Path) -> None:
 def test_what_is_no_capture(engine: Any, tmp_path: Path) -> None:
     (tmp_path / "text.pcap").write_text("this is no capture, and never was")
     udp_flows(tmp_path / "good.pcap", range(3))
-    flows = stream([tmp_path / "text.pcap", tmp_path / "good.pcap"], engine=engine)
-    found = []
-    with pytest.raises(CaptureError, match=r"text\.pcap: "):
-        found += flows  # list.__iadd__ keeps what came before the error
-    assert len(flows.problems) == 1
-    assert flows.packets == 3
+    both = [tmp_path / "text.pcap", tmp_path / "good.pcap"]
+    with pytest.warns(CaptureWarning, match=r"text\.pcap: "):
+        assert stream(both, engine=engine).to_csv(tmp_path / "flows.csv") == 3
+    assert (tmp_path / "flows.csv").exists(), "one file of many does not cost the table"
+    for arguments in ({"source": both, "strict": True}, {"source": tmp_path / "text.pcap"}):
+        flows = stream(engine=engine, **arguments)
+        with pytest.raises(CaptureError, match=r"text\.pcap: "):
+            list(flows)
+        assert len(flows.problems) == 1
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -307,6 +310,7 @@ def test_metrics_are_columns() -> None:
     assert {f"metrics.{name}" for name in ("largest", "proto")} <= set(flows.to_pandas().columns)
 
 
+@pytest.mark.filterwarnings("ignore::spanflow.stream.run.MetricWarning")
 def test_metrics_that_are_no_columns_do_not_stop_the_stream() -> None:
     class Value:
         def __str__(self) -> str:

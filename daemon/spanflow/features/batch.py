@@ -71,6 +71,24 @@ class FlowBatch:
         """The columns that `features` names, by their names. Raises UnknownColumnError."""
         return {name: self.column(name) for name in selected(features, self.batch.columns)}
 
+    def only(self, row: int) -> FlowBatch:
+        """One of the flows as a batch that has memory of its own."""
+        batch, rows = self.batch, slice(row, row + 1)
+        records = batch.records[rows].copy()
+        start, length = int(records["details_offset"][0]), int(records["details_octets"][0])
+        records["details_offset"] = 0
+        packets = batch.first_packets
+        return FlowBatch(
+            Batch(
+                records,
+                batch.details[start : start + length].copy(),
+                None if packets is None else packets[rows].copy(),
+                {name: column[rows].copy() for name, column in batch.columns.items()},
+                batch.attachments[rows],
+            ),
+            self.applications,
+        )
+
     def cells(self, column: Column) -> Any:
         """The cells of a column, as its kind has them (`spanflow.features.column`): what writers take."""
         if column.name not in self._cells:

@@ -70,6 +70,10 @@ class Flow:
         attachments = self._flows.batch.attachments
         return attachments[self._row] if attachments else _NOTHING
 
+    def __reduce__(self) -> tuple[type[Flow], tuple[FlowBatch, int]]:
+        """Copied, and sent to other processes, without the rest of its batch."""
+        return Flow, (self._flows.only(self._row), 0)
+
     def __str__(self) -> str:
         """One line of JSON."""
         values = {name: _json_value(value) for name, value in self.to_dict().items()}

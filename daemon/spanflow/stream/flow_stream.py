@@ -55,9 +55,10 @@ class FlowStream:
     a unit. user_metrics, user_classifiers: per-packet plugins (docs/library.md); they need the reference
     engine, which `engine="auto"` then takes. enable_ndpi: name the application of each flow. bpf_filter: as
     tcpdump takes it. snaplen, promiscuous: of interfaces. workers: native threads. plugins: per-flow plugins
-    (docs/plugins.md). strict: an exception in a plugin ends the stream. features: the columns of `to_csv` and
-    its like when they are not told (docs/features.md). progress: show how far files have come; None: where
-    somebody watches, after a second. config: a configuration file of the daemon.
+    (docs/plugins.md). strict: an exception in a plugin ends the stream, and one file of several that cannot
+    be read is an error. features: the columns of `to_csv` and its like when they are not told
+    (docs/features.md). progress: show how far files have come; None: where somebody watches, after a second.
+    config: a configuration file of the daemon.
 
     Iterating meters the source. Over files it can be done again once it has ended, and then does it again.
 

@@ -38,7 +38,11 @@ _PROGRESS_AFTER_S = 1.0
 
 
 class CaptureWarning(UserWarning):
-    """A capture file is damaged: what was read before is there, the rest is missing."""
+    """A file was not read, or not to its end; what could be read is there."""
+
+
+class MetricWarning(UserWarning):
+    """A user metric gave what its column cannot have; `flow.metrics` has it all the same."""
 
 
 class ClassificationWarning(UserWarning):
@@ -65,6 +69,7 @@ class Run:
         self._plan = plan
         self._plugins = plugins
         self._metrics = metric_columns(plan.user_metrics)
+        self._refused: set[str] = set()
         self._classification = open_classification(plan.settings.dpi)
         if self._classification.missing:
             text = f"applications are not named: {self._classification.missing}; {REMEDY}"
@@ -76,8 +81,8 @@ class Run:
     def batches(self) -> Iterator[FlowBatch]:
         """Each batch as it comes. Whoever leaves early stops the run; what is cached is flushed, not yielded.
 
-        Raises after the last batch what went wrong on the way: CaptureError for a file that could not be
-        read at all, SpanflowError when the engine failed.
+        Raises after the last batch what went wrong on the way: CaptureError when no file could be read,
+        SpanflowError when the engine failed.
         """
         files = self._plan.sources.files
         shown = bool(files) and (watched() if self._plan.progress is None else self._plan.progress)
@@ -88,7 +93,8 @@ class Run:
             with Progress(self, files, shown=shown, after_seconds=_PROGRESS_AFTER_S) as progress:
                 for batch in self.engine.batches():
                     if batch is not None:
-                        batch = with_metrics(batch, self._metrics)
+                        batch, refused = with_metrics(batch, self._metrics)
+                        self._warn_of_metrics(refused)
                         yield FlowBatch(self._plugins.apply(batch, applications), applications)
                     progress.update()
         finally:
@@ -132,16 +138,25 @@ class Run:
                 pass
         self.ended = True
 
+    def _warn_of_metrics(self, refused: Mapping[str, str]) -> None:
+        """Once in a run for each column."""
+        for name in refused.keys() - self._refused:
+            self._refused.add(name)
+            kind = self._metrics[name]
+            advice = "say what the function returns, as in `-> str`"
+            _warn(
+                f"{name}: {refused[name]} is no {kind}, the column has nothing for it; {advice}",
+                MetricWarning,
+            )
+
     def _raise_problems(self) -> None:
+        """What was read stands, with a warning for each file that has more; nothing at all is an error."""
         problems = self.problems()
-        for problem in problems:
-            if problem.kind == "damaged":
-                _warn(str(problem.error()), CaptureWarning)
         errors = [problem.error() for problem in problems if problem.kind != "damaged"]
-        if len(errors) > 1:
+        if errors and (self._plan.strict or len(errors) == len(self._plan.sources.files)):
             raise CaptureError("\n".join(map(str, errors)), errors[0].exit_code)
-        if errors:
-            raise errors[0]
+        for problem in problems:
+            _warn(str(problem.error()), CaptureWarning)
 
 
 def _engine(plan: Plan, classification: Classification) -> FileMeter | LiveMeter | ReferenceMeter:
