@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spanflow meter` from files to collectors: what arrives is what the reference engine says; the sums add up."""
+"""`spanflow meter` from files to collectors: what arrives is what the reference says; the sums add up."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import gc
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -360,3 +362,33 @@ def test_streamer_has_the_names_of_old() -> None:
     streamer.active_watcher(event)
     streamer.inactive_watcher(event)
     streamer.terminate()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_forked_process_leaves_the_stream_alone(engine: Any, many: Path) -> None:
+    """In a process of its own, as one with threads is not to be forked by a test."""
+    program = """
+import os, sys
+from spanflow import FlowStream, UsageError
+
+stream = FlowStream(sys.argv[1], engine=sys.argv[2], enable_ndpi=False)
+batches = stream.batches()
+seen = len(next(batches))
+child = os.fork()
+if not child:
+    try:
+        next(batches)
+    except UsageError as error:
+        print(error, flush=True)
+    stream.close()
+    del batches, stream
+    sys.exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print(seen + sum(map(len, batches)))
+"""
+    arguments = [sys.executable, "-W", "ignore", "-c", program, str(many), engine]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout.splitlines(), done.stderr) == (
+        ["this stream was begun by another process; make one in the process that reads it", "3000"],
+        "",
+    )

@@ -22,6 +22,7 @@ from spanflow.meter import cache_flows, flow_octets
 from spanflow.metering_counters import MeteringCounters
 from spanflow.metering_progress import Progress, watched
 from spanflow.plugins.chain import PluginChain
+from spanflow.stream.forks import begun_elsewhere, of_this_process
 from spanflow.stream.metric_columns import metric_columns, with_metrics
 from spanflow.stream.sources import Sources
 
@@ -77,6 +78,7 @@ class Run:
         self.engine = _engine(plan, self._classification)
         self.engine.set_capacity(cache_flows(plan.settings))
         self._started = self.ended = False
+        of_this_process(self)
 
     def batches(self) -> Iterator[FlowBatch]:
         """Each batch as it comes. Whoever leaves early stops the run; what is cached is flushed, not yielded.
@@ -96,6 +98,8 @@ class Run:
                         batch, refused = with_metrics(batch, self._metrics)
                         self._warn_of_metrics(refused)
                         yield FlowBatch(self._plugins.apply(batch, applications), applications)
+                        if self.ended:
+                            raise begun_elsewhere()
                     progress.update()
         finally:
             self.end()
@@ -132,6 +136,8 @@ class Run:
 
     def end(self) -> None:
         """Stop and wait for the end, so that every count is final."""
+        if self.ended:
+            return
         self.engine.stop()
         if self._started:  # one that could not be started never finishes
             for _ in self.engine.batches():
