@@ -290,6 +290,12 @@ def test_a_wrong_column_is_refused(kind: str, column: object, problem: str) -> N
     assert str(refused.value).startswith("column x: ")
 
 
+def test_no_number_of_rows_is_so_large_that_it_fits_again() -> None:
+    """2^63 rows of 6 octets are 0 octets, modulo 2^64."""
+    with pytest.raises(ValueError, match="column a: 0 octets for 9223372036854775808 rows of 6"):
+        RowWriter(["a", "b"], ["mac", "mac"], json=False).write(2**63, [b"", b""])
+
+
 def test_what_is_no_buffer_is_refused() -> None:
     with pytest.raises(TypeError):
         written("integer", [1, 2, 3], 3)

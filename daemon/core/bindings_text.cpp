@@ -168,8 +168,12 @@ class Columns {
       refuse("is to be a buffer of octets that lie side by side");
     }
     const auto flat = view.ndim == 1;
-    const auto octets = static_cast<std::size_t>(view.shape[0]) * (flat ? 1 : static_cast<std::size_t>(view.shape[1]));
-    if (octets != rows_ * width || (!flat && static_cast<std::size_t>(view.shape[0]) != rows_)) {
+    const auto first = static_cast<std::size_t>(view.shape[0]);
+    // Divided, not multiplied: no number of rows is so large that it fits again.
+    const auto fits = flat ? first % width == 0 && first / width == rows_
+                           : first == rows_ && static_cast<std::size_t>(view.shape[1]) == width;
+    if (!fits) {
+      const auto octets = flat ? first : first * static_cast<std::size_t>(view.shape[1]);
       refuse(std::to_string(octets) + " octets for " + std::to_string(rows_) + " rows of " + std::to_string(width));
     }
     return {.data = static_cast<const std::byte*>(view.buf),

@@ -55,6 +55,7 @@ def test_regression(name: str, tmp_path: Path) -> None:
     regression, coverage = REGRESSIONS[name], Coverage()
     assert check(regression.scenario(), tmp_path, coverage) == []
     assert (coverage.discarded, coverage.ended) == (regression.discarded, regression.ended)
+    assert coverage.fragment_orphans == regression.fragment_orphans
 
 
 def test_a_seed_gives_the_same_scenario() -> None:

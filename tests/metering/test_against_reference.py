@@ -70,7 +70,7 @@ def test_golden(name: str) -> None:
         )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(capture=captures(), workers=st.sampled_from(WORKERS))
 def test_random_captures(capture: Crafted, workers: int) -> None:
     if capture.settings["max_fragments"] < 16_384:

@@ -42,7 +42,7 @@ std::size_t Input::next(std::span<Frame> frames) {
         return 0;
       }
       Problem problem;
-      last_link_type_ = 0xffff;
+      last_link_type_.reset();
       unsupported_reported_ = false;
       source_ = open_capture_file(paths_[current_], stop_, problem);
       if (source_ == nullptr) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -46,8 +47,8 @@ class Input {
   std::int64_t clock_ns_ = 0;
   std::uint64_t octets_before_ = 0;  // of the files that are done
   std::atomic<std::uint64_t> octets_read_ = 0;
-  std::uint16_t last_link_type_ = 0xffff;  // that was looked at; files change it rarely
-  bool unsupported_reported_ = false;      // in this file
+  std::optional<std::uint16_t> last_link_type_;  // that was looked at; files change it rarely
+  bool unsupported_reported_ = false;            // in this file
   mutable std::mutex mutex_;
   std::vector<FileProblem> problems_;
 };
