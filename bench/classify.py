@@ -25,13 +25,14 @@ from typing import Any
 
 from classify_report import write_section
 from classify_rows import PARTS, captures, rows_of
-from execute import Programs, brief, execute, newest_core_bench, warm_page_cache
+from execute import Programs, newest_core_bench, warm_page_cache
 from machine import describe_machine, load_average
 from native_tools import BENCH, build_tools
 from rows import Row
 from sections import with_section
 from summary import Summary
 from traffic import OUT, Capture, ensure_capture
+from turns import take_turn
 
 MEMORY_ROUNDS = 3  # the peak hardly varies
 
@@ -185,15 +186,7 @@ def run_rounds(
         for path in warm:
             warm_page_cache(path)
         for row in rows if number % 2 else reversed(rows):  # who comes after whom should not matter
-            if row.name in summary.failures:
-                continue
-            outcome = execute(row, programs, files[row.capture])
-            print(f"{number}/{rounds} {row.name:28} {brief(outcome)}", flush=True)
-            if "error" in outcome:
-                summary.failures[row.name] = outcome["error"]
-                summary.runs.pop(row.name, None)
-            elif number:
-                summary.runs.setdefault(row.name, []).append(outcome)
+            take_turn(row, number, rounds, programs, files[row.capture], summary)
 
 
 if __name__ == "__main__":

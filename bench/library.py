@@ -19,7 +19,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from execute import Programs, brief, execute, warm_page_cache
+from execute import Programs, warm_page_cache
 from library_peer import nfstream_python
 from library_report import write_section
 from library_rows import NFSTREAM, all_rows, captures, rounds_of
@@ -29,6 +29,7 @@ from rows import Row, choose
 from sections import with_section
 from summary import Summary
 from traffic import OUT, Capture, ensure_capture
+from turns import take_turn
 
 
 def main() -> int:
@@ -95,17 +96,11 @@ def run_rounds(
 ) -> None:
     """In turn, so that a disturbance hits every row alike; round 0 only warms up."""
     for number in range(rounds + 1):
-        turns = [row for row in rows if number <= rounds_of(row, rounds) and row.name not in summary.failures]
+        turns = [row for row in rows if number <= rounds_of(row, rounds)]
         for capture in {row.capture for row in turns}:
             warm_page_cache(files[capture].path)
         for row in turns:
-            outcome = execute(row, programs, files[row.capture])
-            print(f"{number}/{rounds} {row.name:28} {brief(outcome)}", flush=True)
-            if "error" in outcome:
-                summary.failures[row.name] = outcome["error"]
-                summary.runs.pop(row.name, None)
-            elif number:
-                summary.runs.setdefault(row.name, []).append(outcome)
+            take_turn(row, number, rounds, programs, files[row.capture], summary)
 
 
 def write(section: str, quick: bool) -> None:

@@ -21,7 +21,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from execute import Programs, brief, execute, find_tool, newest_core_bench, warm_page_cache
+from execute import Programs, find_tool, newest_core_bench, warm_page_cache
 from machine import describe_machine, load_average, package_version
 from native_tools import BENCH, build_tools
 from report import write_report
@@ -29,6 +29,7 @@ from rows import Row, all_rows, captures, choose
 from sections import KEPT, section_of, with_section
 from summary import Summary
 from traffic import OUT, Capture, ensure_capture
+from turns import take_turn
 
 ROOT = BENCH.parent
 START_REPEATS = 3  # per round: start-up is subtracted, so it must be known better, and it is cheap
@@ -126,15 +127,7 @@ def run_rounds(
             warm_page_cache(files[capture].path)
         turns = [row for row in rows for _ in range(START_REPEATS if row.capture == "tiny" else 1)]
         for row in turns:
-            if row.name in summary.failures:
-                continue
-            outcome = execute(row, programs, files[row.capture])
-            print(f"{number}/{runs} {row.name:28} {brief(outcome)}", flush=True)
-            if "error" in outcome:
-                summary.failures[row.name] = outcome["error"]
-                summary.runs.pop(row.name, None)
-            elif number:
-                summary.runs.setdefault(row.name, []).append(outcome)
+            take_turn(row, number, runs, programs, files[row.capture], summary)
 
 
 def _sink_buffer(summary: Summary) -> str:

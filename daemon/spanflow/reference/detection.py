@@ -83,7 +83,7 @@ class Detection:
         self._engine = _open_engine(dpi)
         self._rules = [_Rule(rule) for rule in dpi.rules]
         self._free: list[EngineState] = []
-        self._under_detection = 0
+        self._in_use: set[EngineState] = set()
         self._counts = dict.fromkeys(
             ("inspected_packets", "detected", "given_up", "guessed", "refused_flows", "refused_memory"), 0
         )
@@ -91,16 +91,18 @@ class Detection:
         quarter = dpi.memory // 4
         self._most_states = min(dpi.max_flows, max(1, quarter // self._engine.flow_octets))
         self._most_allocated = quarter + ENGINE_CACHES
-        self._allocated_before: int | None = None
 
     def close(self) -> None:
+        """Flows are under detection still where an error has ended the run."""
+        for state in self._in_use:
+            self._engine.end(state)
+        self._in_use.clear()
         self._engine.close()
 
     def counters(self) -> ClassificationCounters:
-        memory = self._under_detection * self._engine.flow_octets
-        return ClassificationCounters(
-            under_detection=self._under_detection, memory_octets=memory, **self._counts
-        )
+        states = len(self._in_use)
+        memory = states * self._engine.flow_octets
+        return ClassificationCounters(under_detection=states, memory_octets=memory, **self._counts)
 
     # ---- as the Flow lives ----
 
@@ -161,7 +163,7 @@ class Detection:
             if found.state is None:
                 self._decide(flow, found, self._engine.guess(_ends(flow)))
                 return
-        elif self._allocated() > self._most_allocated:
+        elif self._engine.allocated > self._most_allocated:
             self._count("refused_memory")
             self._decide(flow, found, self._engine.give_up(found.state))
             return
@@ -186,21 +188,17 @@ class Detection:
 
     def _take_state(self) -> EngineState | None:
         """13.3: None when the bound on Flows or on memory is reached; counted."""
-        if self._allocated_before is None:
-            self._allocated_before = self._engine.allocated()
-        if self._under_detection == self._most_states and self._most_states == self._dpi.max_flows:
+        full = len(self._in_use) == self._most_states
+        if full and self._most_states == self._dpi.max_flows:
             self._count("refused_flows")
             return None
-        if self._under_detection == self._most_states or self._allocated() > self._most_allocated:
+        if full or self._engine.allocated > self._most_allocated:
             self._count("refused_memory")
             return None
         state = self._free.pop() if self._free else EngineState(self._engine)
         self._engine.begin(state)
-        self._under_detection += 1
+        self._in_use.add(state)
         return state
-
-    def _allocated(self) -> int:
-        return self._engine.allocated() - (self._allocated_before or 0)
 
     def _count(self, name: str) -> None:
         self._counts[name] += 1
@@ -215,9 +213,9 @@ class Detection:
             if not found.in_pieces:
                 found.details = self._details(found.state)
             self._engine.end(found.state)
+            self._in_use.remove(found.state)
             self._free.append(found.state)
             found.state = None
-            self._under_detection -= 1
         server_name = found.details[1 : 1 + found.details[0]].decode() if found.details else ""
         for rule in self._rules:
             if rule.matches(flow, server_name):

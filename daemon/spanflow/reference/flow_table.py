@@ -6,7 +6,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Sequence
-from itertools import count
+from itertools import count, islice
 from typing import Any, Protocol
 
 from spanflow.metering_counters import FlowCount
@@ -64,6 +64,7 @@ class FlowTable:
         self.cached = Tally()  # records that are not empty
         self._timers: list[tuple[int, int, Flow]] = []  # a heap; an entry holds if it is where its Flow says
         self._serial = count()
+        self._stepped_to_ns = 0  # a deadline before it says nothing about how late a record leaves
 
     # ---- the packet path ----
 
@@ -106,12 +107,13 @@ class FlowTable:
             if flow.scheduled_ns != time_ns:
                 continue
             flow.scheduled_ns = None
-            if live and flow.last_ns > now + AHEAD_NS and flow.due.detail in details:
-                self._leave(flow, flow.due.detail)
-            elif flow.due.time_ns < now and flow.due.detail not in details:
+            left_ahead = live and flow.last_ns > now + AHEAD_NS
+            if (left_ahead or flow.due.time_ns < now) and flow.due.detail not in details:
                 not_ours.append((time_ns, serial, flow))
+            elif left_ahead:
+                self._leave(flow, flow.due.detail)
             else:
-                if live and flow.due.time_ns < now:
+                if live and self._stepped_to_ns <= flow.due.time_ns < now:
                     self.lags.add(now - flow.due.time_ns)
                 self._expire(flow, now - 1, details)
                 self._schedule(flow)
@@ -119,8 +121,9 @@ class FlowTable:
             flow.scheduled_ns = time_ns
             heapq.heappush(self._timers, (time_ns, serial, flow))
 
-    def step_clock(self, step_ns: int) -> None:
-        """9.6: every Flow keeps the time that it had left."""
+    def step_clock(self, step_ns: int, now: int) -> None:
+        """9.6: every Flow keeps the time that it had left. now: the clock after the step."""
+        self._stepped_to_ns = now
         self._timers = [(time_ns + step_ns, serial, flow) for time_ns, serial, flow in self._timers]
         for flow in self.flows.values():
             if flow.scheduled_ns is not None:
@@ -139,7 +142,7 @@ class FlowTable:
 
     def flush(self, now: int, most: int | None = None) -> bool:
         """8.6: the end of the input. Whether any are left after `most` have gone."""
-        for flow in list(self.flows.values())[:most]:
+        for flow in list(islice(self.flows.values(), most)):
             reached = flow.ended or flow.due.time_ns <= now
             self._leave(flow, flow.due.detail if reached else "flush")
         return bool(self.flows)

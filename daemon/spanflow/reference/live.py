@@ -28,6 +28,7 @@ _LARGEST_BUFFER = 2**31 - 1
 _LAG_NS = 100_000_000
 _LONG_BLOCK_TIMEOUT_NS = 35_000_000
 _NOISE_NS = 2_000_000
+_INTERRUPTED_NS = 500_000
 _HOUR_NS = 3_600_000_000_000
 
 
@@ -109,7 +110,10 @@ class ClockWatch:
 
     def step_ns(self) -> int:
         """How far it has stepped since the last call: any step back, or one forward of more than an hour."""
-        offset_ns = time.time_ns() - time.monotonic_ns()
+        before_ns, wall_ns, after_ns = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        if after_ns - before_ns > _INTERRUPTED_NS:
+            return 0  # another thread ran in between; the next call sees a step as well
+        offset_ns = wall_ns - before_ns
         change_ns = 0 if self._offset_ns is None else offset_ns - self._offset_ns
         self._offset_ns = offset_ns
         return change_ns if change_ns < -_NOISE_NS or change_ns > _HOUR_NS else 0

@@ -86,7 +86,7 @@ class Metering:
         """9.6."""
         if self.clock is not None:
             self.clock += step_ns
-            self.table.step_clock(step_ns)
+            self.table.step_clock(step_ns, self.clock)
         self.clock_steps += 1
 
     def expire(self, details: frozenset[str] = EVERY_DETAIL) -> None:

@@ -111,6 +111,7 @@ class Engine:
         if not self._engine:
             raise RuntimeError(error.value.decode("utf-8", "replace"))
         self.flow_octets: int = self._shim.flow_octets(self._engine)
+        self.allocated = 0  # octets, since it was opened
         self._text = ctypes.create_string_buffer(DETAIL_OCTETS)
 
     def close(self) -> None:
@@ -119,10 +120,10 @@ class Engine:
         self._engine = None
 
     def begin(self, state: EngineState) -> None:
-        self._shim.begin_flow(self._engine, state.place)
+        self._call(self._shim.begin_flow, state.place)
 
     def end(self, state: EngineState) -> None:
-        self._shim.end_flow(self._engine, state.place)
+        self._call(self._shim.end_flow, state.place)
 
     def inspect(self, state: EngineState, packet: EnginePacket) -> Verdict:
         return self._verdict(self._shim.inspect, state.place, ctypes.byref(packet))
@@ -139,11 +140,13 @@ class Engine:
         length = self._shim.detail(self._engine, state.place, kind, self._text, DETAIL_OCTETS)
         return self._text.raw[: min(length, DETAIL_OCTETS)]
 
-    def allocated(self) -> int:
-        """Octets that the engine allocated in the calling thread and has not freed."""
-        return int(self._shim.allocated())
-
     def _verdict(self, function: Callable[..., None], *arguments: Any) -> Verdict:
         verdict = Verdict()
-        function(self._engine, *arguments, ctypes.byref(verdict))
+        self._call(function, *arguments, ctypes.byref(verdict))
         return verdict
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        """The shim counts for each thread, and one frees what another has allocated."""
+        before = self._shim.allocated()
+        function(self._engine, *arguments)
+        self.allocated += self._shim.allocated() - before
