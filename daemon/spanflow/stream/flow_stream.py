@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from spanflow.config.wording import quoted
 from spanflow.errors import ConfigError, UsageError
@@ -200,7 +200,7 @@ class FlowStream:
             self._run.end()
         self._chain.close()
 
-    def __enter__(self) -> FlowStream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
