@@ -206,6 +206,37 @@ TEST_CASE("the capacity changes for all workers together, within what the caches
   CHECK(records_until_the_end(meter) == 3000);
 }
 
+TEST_CASE("the capacity changes while packets come") {
+  LiveInterface::Sources sources;
+  for (int worker = 0; worker < 2; ++worker) {
+    sources.push_back(std::make_unique<ScriptedSource>(50'000));
+  }
+  std::vector<LiveInterface> all;
+  all.emplace_back("test", "", std::move(sources));
+  auto small = options();
+  small.metering.max_flows = 500;
+  LiveMeter meter(small, std::move(all));
+  meter.start();
+  std::uint64_t records = 0;
+  std::int64_t capacity = 2;
+  wait_until([&] {
+    meter.set_capacity(capacity = 502 - capacity);
+    if (const auto batch = meter.pop(0ms)) {
+      records += batch->size();
+    }
+    const auto states = meter.states();
+    return std::all_of(states.begin(), states.end(),
+                       [](const auto& state) { return state.counters.received.packets == 50'000; });
+  });
+  meter.stop();
+  records += records_until_the_end(meter);
+  std::uint64_t dropped = 0;
+  for (const auto& counters : meter.counters()) {
+    dropped += counters.dropped_at_handover.records;
+  }
+  CHECK(records + dropped == 100'000);
+}
+
 TEST_CASE("every worker needs a Flow") {
   auto none = options();
   none.metering.max_flows = 0;

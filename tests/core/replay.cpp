@@ -58,6 +58,7 @@ std::vector<Row> meter(const std::string& path, std::uint32_t workers, std::uint
   meter.start();
   std::vector<Row> rows;
   while (!meter.finished()) {
+    meter.set_capacity(max_flows);  // what it is already, while workers read it
     if (const auto batch = meter.pop(std::chrono::milliseconds(1000))) {
       for (const auto& record : batch->records()) {
         rows.emplace_back(record.flow_id, record.forward.first_ns, record.forward.packet_delta_count,

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import reference
+from craft.capture import Capture, Frame
 from craft.strategies import Crafted, captures
 from golden import load, names
 from metering.native import SECOND, Outcome, meter, rows
@@ -68,6 +69,16 @@ def test_golden(name: str) -> None:
         assert rows(meter([golden.capture], workers=workers, **golden.settings).records) == rows(
             outcome.records
         )
+
+
+@pytest.mark.parametrize("link_type", [147, 0xFFFF])
+def test_an_unsupported_link_type_is_a_problem(link_type: int, tmp_path: Path) -> None:
+    """Whichever it is."""
+    path = tmp_path / "1.pcap"
+    path.write_bytes(Capture([Frame(SECOND, bytes(60))]).pcap(link_type=link_type))
+    outcome = meter([path])
+    assert [problem.kind for problem in outcome.problems] == ["unsupported"]
+    check_both(outcome, [path], reference.meter([path]))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -19,11 +21,17 @@ from craft.capture import Capture
 from craft.conversation import Pair
 from golden.regenerate import DEMO
 from metering import native
-from spanflow.classification import installed_engines
+from spanflow.classification import installed_engines, open_classification
 from spanflow.config.application_rules import ApplicationRule
 from spanflow.metering_counters import ClassificationCounters
-from spanflow.reference.detection import clean_text
+from spanflow.reference.capture import CaptureFiles
+from spanflow.reference.detail_text import clean_text
+from spanflow.reference.detection import Detection
 from spanflow.reference.flows import Flow
+from spanflow.reference.meter import ReferenceMeter
+from spanflow.reference.metering import Metering
+from spanflow.reference.ndpi import Engine, EngineState
+from spanflow.reference.packet import Packet
 
 pytestmark = pytest.mark.skipif(not installed_engines(), reason="no classification engine is installed")
 
@@ -101,6 +109,51 @@ def _real() -> list[Path]:
 def test_real_capture(path: Path) -> None:
     """No packet is late: records would depend on when the timers run (9.4)."""
     assert differences([path], dpi={}, reorder_window=1 << 60) == []
+
+
+def test_memory_is_counted_whichever_thread_frees_it(traffic: Path) -> None:
+    """As live, where a watcher ends what another thread has begun: the sum comes back to where it was."""
+    settings = native.settings_of(dpi={})
+    classification = open_classification(settings.dpi)
+
+    def held_by(*threads: int) -> int:
+        engine = Detection(settings.dpi, classification)
+        metering = Metering(settings, lambda flow, members: None, [engine], capacity=1 << 20)
+        frames = list(CaptureFiles([str(traffic)], Event()).frames())
+        works = [lambda: [metering.receive(frame) for frame in frames], metering.flush]
+        for thread in threads:
+            with ThreadPoolExecutor(1) as pool:
+                for work in works if thread == 2 else [works[thread]]:
+                    pool.submit(work).result()
+        assert engine.counters().under_detection == 0
+        return engine._engine.allocated
+
+    assert held_by(0, 1) == held_by(2)
+
+
+def test_what_is_under_detection_when_an_error_ends_the_run_is_given_back(
+    traffic: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back: list[EngineState] = []
+    end = Engine.end
+    monkeypatch.setattr(Engine, "end", lambda engine, state: (given_back.append(state), end(engine, state)))
+
+    def fail(packet: Packet, flow: Flow) -> None:
+        raise ValueError
+
+    settings = native.settings_of(dpi={})
+    meter = ReferenceMeter(
+        settings,
+        paths=[str(traffic)],
+        classification=open_classification(settings.dpi),
+        user_metrics={"fail": fail},
+        strict=True,
+    )
+    meter.start()
+    assert [batch for batch in meter.batches() if batch is not None] == []
+    assert meter.counters().cached_flows == 1
+    assert meter.counters().classification.under_detection == 0
+    assert len(given_back) == 1
 
 
 def test_plugins_see_the_application(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -15,11 +16,15 @@ from live.harness.collectors import bound_socket
 from live.harness.links import Link, network
 from live.harness.sender import Sender
 from live.harness.traffic import udp_flows
-from metering.native import settings_of
+from metering.native import SECOND, settings_of
 from spanflow.errors import CaptureError, ConfigError, ExitCode
-from spanflow.record import Batch
+from spanflow.record import Batch, EndDetail
+from spanflow.reference.flow_table import ACTIVE, END_DETAILS
+from spanflow.reference.flows import Flow
+from spanflow.reference.frame import Frame
 from spanflow.reference.live import ClockWatch
 from spanflow.reference.meter import ReferenceMeter
+from spanflow.reference.metering import Metering
 
 DISCARD = 9
 FLOWS, PACKETS = 100, 4
@@ -144,6 +149,22 @@ def test_an_interface_that_goes_away_ends_its_flows(link: Link) -> None:
         meter.raise_if_failed()
 
 
+def test_an_interface_that_is_down_for_a_while_is_not_gone(link: Link) -> None:
+    with network("eth3") as (other,):
+        meter = _meter(other, "eth3")
+        meter.start()
+        with Sender(other.near, other.near_name) as sender:
+            sender.send(udp_flows(5))
+            _wait_for(meter, 5)
+            other.set("down")
+            other.set("up")
+            other.wait_until_up()
+            sender.send(udp_flows(2))
+        _wait_for(meter, 7)
+        assert meter.counters().ended["flush"] == 0
+        assert sum(map(len, _rest(meter))) == 5
+
+
 def test_a_watcher_ends_when_it_is_told(link: Link) -> None:
     meter = _meter(link, "eth0")
     event = threading.Event()
@@ -171,3 +192,54 @@ def test_steps_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         wall[0] += change
         found.append(watch.step_ns())
     assert found == [0, 0, 0, -3_000_000, 0, hour + 1, -2 * hour]
+
+
+def test_an_interrupted_look_at_the_clocks_is_no_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another thread ran between the readings: 5 ms is what Python gives it."""
+    hour = 3600 * 1_000_000_000
+    readings = iter((0, 0, 10, 5_000_010, 5_000_020, 5_000_020, 5_000_030, 5_000_030))
+    wall, watch = iter((hour, hour + 5_000_010, hour + 5_000_020, hour - 5_000_000)), ClockWatch()
+    monkeypatch.setattr("time.time_ns", lambda: next(wall))
+    monkeypatch.setattr("time.monotonic_ns", lambda: next(readings))
+    assert [watch.step_ns() for _ in range(4)] == [0, 0, 0, -10_000_030]
+
+
+def _table(*events: tuple[float, str], **options: object) -> tuple[Metering, list[tuple[str, int]]]:
+    """A live one that has had packets at these seconds, and what has left it: detail and packets."""
+    left: list[tuple[str, int]] = []
+
+    def send(flow: Flow, members: Mapping[str, Any]) -> None:
+        detail = EndDetail(members["end_detail"]).name.lower()
+        left.append((detail, members["forward"]["packet_delta_count"]))
+
+    metering = Metering(settings_of(**options), send, capacity=100, live=True)
+    for second, line in events:
+        capture = play(Capture(), f"{second} {line}")
+        for frame in capture.frames:
+            metering.receive(Frame(frame.time_ns, frame.octets, len(frame.octets), 1, 0))
+    return metering, left
+
+
+@pytest.mark.parametrize("order", [(END_DETAILS, ACTIVE), (ACTIVE, END_DETAILS)])
+def test_a_step_back_leaves_no_flow_behind(order: tuple[frozenset[str], ...]) -> None:
+    """Whichever watcher comes first: the Flow's next deadline is the active one, in 10 s."""
+    options = {"active_timeout": 10 * SECOND, "inactive_timeout": 60 * SECOND}
+    metering, left = _table((0, "> udp"), (2, "> udp"), **options)
+    assert metering.clock is not None
+    metering.step_clock(-1000 * SECOND)
+    metering.set_clock(metering.clock + 9 * SECOND)
+    for details in order:
+        metering.expire(details)
+    assert left == [("active", 2)]
+
+
+def test_a_step_forward_makes_no_record_late() -> None:
+    metering, left = _table((0, "> udp"), inactive_timeout=15 * SECOND)
+    assert metering.clock is not None
+    metering.step_clock(7200 * SECOND)
+    metering.expire()
+    assert left == []
+    metering.set_clock(metering.clock + 16 * SECOND)
+    metering.expire()
+    assert left == [("idle", 1)]
+    assert sum(metering.table.lags.buckets) == metering.table.lags.sum_ns == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import reference
 from craft.capture import Capture
 from craft.conversation import Pair, play
 from metering.native import settings_of
-from spanflow.errors import PluginError
+from spanflow.errors import PluginError, SpanflowError
+from spanflow.record import Attachment
 from spanflow.reference.flows import Flow
 from spanflow.reference.meter import ReferenceMeter
 from spanflow.reference.original_names import NAMES
@@ -212,6 +214,95 @@ def test_strict_ends_the_run(write: Callable[..., Path]) -> None:
         meter.raise_if_failed()
     assert not any(meter.counters().imbalance().values())
     assert meter.counters().cached.packets == 1
+
+
+def test_every_classifier_is_told_of_the_end_of_a_strict_run(write: Callable[..., Path]) -> None:
+    told: list[str] = []
+
+    class Says:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def on_exit(self) -> None:
+            told.append(self.name)
+            raise ValueError(self.name)
+
+    meter = ReferenceMeter(
+        settings_of(),
+        paths=[str(write(*CONNECTION))],
+        user_classifiers=[Says("one"), Says("two")],
+        strict=True,
+    )
+    meter.start()
+    assert sum(len(batch) for batch in meter.batches() if batch is not None) == 1
+    assert told == ["one", "two"]
+    with pytest.raises(PluginError, match="plugin one: ValueError: one at its end"):
+        meter.raise_if_failed()
+
+
+def test_a_plugin_that_wants_to_exit_has_failed(write: Callable[..., Path]) -> None:
+    def leave(packet: Packet, flow: Flow) -> None:
+        sys.exit("enough")
+
+    def interrupt(packet: Packet, flow: Flow) -> None:
+        raise KeyboardInterrupt
+
+    path = write(*CONNECTION)
+    outcome = reference.meter_as_users_do([path], plugins={"user_metrics": {"leave": leave}})
+    assert outcome.counters.accounted.packets == 7
+    meter = ReferenceMeter(settings_of(), paths=[str(path)], user_metrics={"interrupt": interrupt})
+    meter.start()
+    assert [batch for batch in meter.batches() if batch is not None] == []
+    with pytest.raises(SpanflowError, match="metering: KeyboardInterrupt"):
+        meter.raise_if_failed()
+
+
+def test_a_plugin_may_ask_for_counters_and_stop_but_not_wait(write: Callable[..., Path]) -> None:
+    received: list[int] = []
+
+    def ask(packet: Packet, flow: Flow) -> None:
+        received.append(meter.counters().accounted.packets)
+        meter.stop()
+        list(meter.batches())
+
+    meter = ReferenceMeter(settings_of(), paths=[str(write(*CONNECTION))], user_metrics={"ask": ask})
+    meter.start()
+    (batch,) = [batch for batch in meter.batches() if batch is not None]
+    assert received == batch.records["forward"]["packet_delta_count"].tolist() == [1]
+    (counters,) = meter.plugin_counters()
+    assert counters.last_error.startswith("UsageError: stream: a per-packet plugin cannot wait")
+
+
+@pytest.mark.parametrize(
+    ("left", "attachment"),
+    [
+        ({"quiet": "web"}, Attachment({"size": 40}, {"quiet": "web"})),
+        ({}, Attachment({"size": 40}, {})),
+        (None, Attachment({"size": 40}, {})),
+    ],
+)
+def test_what_a_plugin_puts_in_the_place_of_dicts_ends_nothing(
+    write: Callable[..., Path], left: Any, attachment: Attachment
+) -> None:
+    class Replaces(OnlyItsName):
+        def on_flow_update(self, packet: Packet, flow: Flow) -> None:
+            flow.classifiers = left
+
+    plugins = {"user_classifiers": [Replaces()], "user_metrics": {"size": size}}
+    for dpi in (None, {}):
+        outcome = reference.meter_as_users_do([write(*CONNECTION)], plugins=plugins, dpi=dpi)
+        (batch,) = outcome.batches
+        assert list(batch.attachments) == [attachment]
+
+
+def test_metrics_that_are_no_dict_any_more_are_none(write: Callable[..., Path]) -> None:
+    class Removes(OnlyItsName):
+        def on_flow_update(self, packet: Packet, flow: Flow) -> None:
+            flow.metrics = None
+
+    plugins = {"user_classifiers": [Removes()], "user_metrics": {"size": size}}
+    outcome = reference.meter_as_users_do([write(*CONNECTION)], plugins=plugins)
+    assert outcome.batches[0].attachments[0].metrics == {}
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,13 @@ class TwoPassSeries:
 
     sizes: list[int] = field(default_factory=list)
     gaps: list[int] = field(default_factory=list)
-    times: list[int] = field(default_factory=list)
+    latest: int | None = None
 
     def add(self, time_ns: int, octets: int) -> None:
-        if self.times:
+        if self.latest is not None:
             # A negative inter-arrival time counts as 0, measured against the highest time so far.
-            self.gaps.append(max(0, time_ns - max(self.times)))
-        self.times.append(time_ns)
+            self.gaps.append(max(0, time_ns - self.latest))
+        self.latest = time_ns if self.latest is None else max(self.latest, time_ns)
         self.sizes.append(octets)
 
     @property

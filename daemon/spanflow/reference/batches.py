@@ -99,8 +99,9 @@ class _OpenBatch:
             missing = first_packets - len(flow.record.first_packets)
             self._packets += [*flow.record.first_packets, *[_NO_PACKET] * missing]
         if attached:
-            classifiers = {name: dict(values) for name, values in flow.classifiers.items()}
-            self._attachments.append(Attachment(dict(flow.metrics), classifiers))
+            classifiers = _copied(flow.classifiers, {})
+            classifiers = {name: _copied(values, values) for name, values in classifiers.items()}
+            self._attachments.append(Attachment(_copied(flow.metrics, {}), classifiers))
 
     def close(self, first_packets: int) -> Batch:
         packets = None
@@ -112,3 +113,8 @@ class _OpenBatch:
             packets,
             attachments=self._attachments,
         )
+
+
+def _copied(values: Any, instead: Any) -> Any:
+    """What plugins have left in a dict; `instead` where they have put something else in its place."""
+    return dict(values) if isinstance(values, Mapping) else instead

@@ -5,20 +5,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Any
 
 from spanflow.applications import UNKNOWN, Applications
 from spanflow.classification import Classification as Available
 from spanflow.classification import installed_engines
-from spanflow.config.application_rules import ApplicationRule
 from spanflow.config.engine_values import AUTO
 from spanflow.config.schema import Dpi
 from spanflow.details import Detail
 from spanflow.errors import ConfigError
 from spanflow.metering_counters import ClassificationCounters
+from spanflow.reference.application_rules import Rule
+from spanflow.reference.detail_text import clean_text
 from spanflow.reference.flows import Flow
-from spanflow.reference.ndpi import DETAIL_OCTETS, Ends, Engine, EnginePacket, EngineState, Verdict
+from spanflow.reference.ndpi import Ends, Engine, EnginePacket, EngineState, Verdict
 from spanflow.reference.original_names import own_octets
 from spanflow.reference.packet import SYN, Packet
 from spanflow.reference.transport import TCP, UDP
@@ -31,8 +31,6 @@ UNKNOWN_ID = 22 << 24
 LONGEST_PACKET = 0xFFFF
 ENGINE_CACHES = 1 << 20
 """13.3: what the engine's own caches may take beyond its share."""
-
-_IPV4_IN_IPV6 = IPv6Network("::ffff:0:0/96")
 
 CLASSIFIER_NAME = "ndpi"
 """What plugins know it by, in `flow.classifiers`."""
@@ -57,12 +55,13 @@ class Classification:
     """What is known of the application of one Flow. members, details: what a record says now.
 
     state: of the engine, while it inspects. named: it has named something. in_pieces: a packet was not whole.
-    details are those of spanflow.details.
+    details are those of spanflow.details. words: what plugins are told.
     """
 
     packets_left: int
     members: dict[str, int] = field(default_factory=lambda: dict(NOTHING_FOUND))
     details: bytes = b""
+    words: dict[str, Any] = field(default_factory=dict)
     state: EngineState | None = None
     named: bool = False
     in_pieces: bool = False
@@ -72,7 +71,8 @@ class Classification:
 class Detection:
     """An Observer of Flows. Raises ConfigError when no engine can be opened.
 
-    available: which engine, and what it knows; `options` None is for who does not look for applications.
+    available: which engine, and what it knows; `options` None is for who does not look for applications. Of
+    13.3 the half of the memory for names is not a bound here.
     """
 
     def __init__(self, dpi: Dpi, available: Available) -> None:
@@ -81,7 +81,7 @@ class Detection:
         self._applications: Applications = available.applications
         self._numbers = {each.name: number for number, each in _reversed(available.applications)}
         self._engine = _open_engine(dpi)
-        self._rules = [_Rule(rule) for rule in dpi.rules]
+        self._rules = [Rule(rule) for rule in dpi.rules]
         self._free: list[EngineState] = []
         self._in_use: set[EngineState] = set()
         self._counts = dict.fromkeys(
@@ -109,9 +109,9 @@ class Detection:
     def on_open(self, flow: Flow) -> None:
         protocol = flow.flow_key.protocol_identifier
         budgets = {TCP: self._dpi.tcp_packets, UDP: self._dpi.udp_packets}
-        flow.classification = Classification(budgets.get(protocol, self._dpi.other_packets))
-        flow.classifiers[CLASSIFIER_NAME] = {}
-        self._tell(flow, flow.classification)
+        found = flow.classification = Classification(budgets.get(protocol, self._dpi.other_packets))
+        flow.classifiers[CLASSIFIER_NAME] = found.words
+        self._tell(found)
 
     def on_packet(self, packet: Packet, flow: Flow) -> None:
         found = flow.classification
@@ -120,7 +120,7 @@ class Detection:
         octets = self._wanted(packet)
         if octets:
             self._inspect(octets, packet, flow, found)
-            self._tell(flow, found)
+            self._tell(found)
 
     def on_record(self, flow: Flow) -> None:
         """13.2: the last word on a Flow that leaves; 13.4: of one that lives on, what is known by now."""
@@ -136,7 +136,7 @@ class Detection:
         else:
             self._count("guessed")
             self._decide(flow, found, self._engine.guess(_ends(flow)))
-        self._tell(flow, found)
+        self._tell(found)
 
     def on_close(self, flow: Flow) -> None:
         pass
@@ -252,55 +252,14 @@ class Detection:
             octets += bytes([len(text)]) + text
         return octets if any(octets) else b""
 
-    def _tell(self, flow: Flow, found: Classification) -> None:
+    def _tell(self, found: Classification) -> None:
         """Plugins have it in words."""
         number, members = found.members["application"], found.members
-        flow.classifiers[CLASSIFIER_NAME].update(
+        found.words.update(
             application_name=self._applications.title(members["master_protocol"], number) or UNKNOWN,
             category_name=self._applications.categories.get(members["application_category"], ""),
             application_id=members["application_id"],
         )
-
-
-class _Rule:
-    """A rule of the user's own (13.5): each kind of condition that it has is met by one of its values."""
-
-    def __init__(self, rule: ApplicationRule) -> None:
-        self.name = rule.name
-        self._networks = [_network(cidr) for cidr in rule.cidr]
-        self._ports, self._server_names = rule.port, rule.server_name
-
-    def matches(self, flow: Flow, server_name: str) -> bool:
-        ends = (flow.source, flow.destination)
-        addresses = [_address(end.address) for end in ends]
-        name = server_name.lower().removesuffix(".")
-        return (
-            (not self._networks or any(a in network for network in self._networks for a in addresses))
-            and (not self._ports or any(low <= e.port <= high for low, high in self._ports for e in ends))
-            and (
-                not self._server_names
-                or any(name == above or name.endswith("." + above) for above in self._server_names)
-            )
-        )
-
-
-def clean_text(octets: bytes) -> bytes:
-    """13.7: UTF-8 without control characters, up to a NUL, 254 octets of whole characters at most."""
-    clean = b""
-    for character in _characters(octets.split(b"\0", 1)[0]):
-        piece = "�" if ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 else character
-        if len(clean) + len(piece.encode()) > DETAIL_OCTETS:
-            break
-        clean += piece.encode()
-    return clean
-
-
-def _characters(octets: bytes) -> str:
-    """Each octet that is not of a character is one U+FFFD."""
-    return octets.decode("utf-8", "surrogateescape").translate(_ESCAPED)
-
-
-_ESCAPED = dict.fromkeys(range(0xDC80, 0xDD00), "�")
 
 
 def _with_true_length(octets: bytes, ip_version: int) -> bytes:
@@ -329,19 +288,6 @@ def _ends(flow: Flow) -> Ends:
         octets = own_octets(end.address, version)
         field_of[: len(octets)] = octets
     return ends
-
-
-def _network(cidr: str) -> Any:
-    """One of ::ffff:a.b.c.d addresses is one of IPv4; a larger one of IPv6 has no IPv4 address in it."""
-    network = ip_network(cidr)
-    if network.version == 6 and network.subnet_of(_IPV4_IN_IPV6):
-        return IPv4Network((network.network_address.packed[12:], network.prefixlen - 96))
-    return network
-
-
-def _address(octets: bytes) -> Any:
-    address = IPv6Address(octets)
-    return address.ipv4_mapped or address
 
 
 def _reversed(applications: Applications) -> list[tuple[int, Any]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ class End(NamedTuple):
 
     address: bytes
     port: int
+
+    @property
+    def ip(self) -> IPv4Address | IPv6Address:
+        address = IPv6Address(self.address)
+        return address.ipv4_mapped or address
 
 
 class FlowKey(NamedTuple):

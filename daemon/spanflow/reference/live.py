@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import select
 import socket
+import struct
 import time
 from pathlib import Path
 
@@ -23,6 +25,11 @@ _OUTGOING = 4
 
 _NOT_PERMITTED, _NO_SUCH_DEVICE, _NOT_UP = (-8, -11), -5, -9
 """PCAP_ERROR_ codes of libpcap."""
+
+_WENT_DOWN = "The interface went down"
+"""What libpcap says, before version 1.10, once; then packets come again, or nothing, if it is gone."""
+
+_SIOCGIFNAME = 0x8910
 
 _LARGEST_BUFFER = 2**31 - 1
 _LAG_NS = 100_000_000
@@ -44,6 +51,8 @@ class LiveInterface:
         snap = capture.snap_length or (SNAP_PAYLOAD if settings.dpi.enabled else SNAP_HEADERS)
         self.name, self.filter = name, capture.filter
         self._drops, self._closed = 0, False
+        self._went_down = False
+        self._kernel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # to ask, where the interface is
         self._wait_seconds = capture.block_timeout / 1e9
         # Not open_live, which leaves the buffer of the kernel at 2 MiB and tells an error as text alone.
         self._reader = pcapy.create(name)
@@ -59,7 +68,8 @@ class LiveInterface:
             self._reader.setdirection(pcapy.PCAP_D_IN)  # 1.10: each packet is seen twice there
         link_type = self._reader.datalink()
         self.link_type = _LINK_TYPE_RAW if link_type == _DLT_RAW else link_type
-        self.first_interface = interface.index or _index(name)  # 12.4
+        self._index = _index(name)
+        self.first_interface = interface.index or self._index  # 12.4
         problem = FrameFilter(self.filter).problem(self.link_type)
         if problem:
             raise ConfigError(f"interfaces: {name}: filter: {problem}; see pcap-filter(7)")
@@ -76,8 +86,12 @@ class LiveInterface:
             try:
                 header, octets = self._reader.next()
             except pcapy.PcapError as error:
-                raise CaptureError(f"capture {self.name}: {error}", ExitCode.UNAVAILABLE) from error
+                if str(error) != _WENT_DOWN:
+                    raise CaptureError(f"capture {self.name}: {error}", ExitCode.UNAVAILABLE) from error
+                self._went_down, header = True, None
             if header is None:
+                if self._went_down and not self._exists():
+                    raise CaptureError(f"capture {self.name}: it is gone", ExitCode.UNAVAILABLE)
                 select.select([self._reader.getfd()], [], [], self._wait_seconds)
                 return None
             if not self._is_outgoing_copy(octets):
@@ -95,6 +109,15 @@ class LiveInterface:
         self.kernel_drops()  # the last word
         self._closed = True
         self._reader.close()
+        self._kernel.close()
+
+    def _exists(self) -> bool:
+        """By its index: another one may have its name."""
+        try:
+            fcntl.ioctl(self._kernel, _SIOCGIFNAME, struct.pack("16xi20x", self._index))
+        except OSError:
+            return False
+        return True
 
     def _is_outgoing_copy(self, octets: bytes) -> bool:
         """1.10, on the device `any`."""

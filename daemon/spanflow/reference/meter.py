@@ -6,12 +6,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from queue import Empty, Full, Queue
 from typing import Any
 
 from spanflow.classification import UNCLASSIFIED, Classification
 from spanflow.config.schema import Settings
-from spanflow.errors import CaptureError, ConfigError, SpanflowError
+from spanflow.errors import CaptureError, ConfigError, SpanflowError, UsageError
 from spanflow.file_meter import InputProblem
 from spanflow.meter import cache_flows
 from spanflow.metering_counters import MeteringCounters
@@ -40,8 +41,9 @@ class ReferenceMeter:
     counts. classification: UNCLASSIFIED leaves Flows without an application. user_classifiers, user_metrics,
     strict: see reference.plugins. Raises CaptureError and ConfigError for what cannot be opened.
 
-    One lock is around the tables of Flows and all that is written from them. Files are read by one thread;
-    each interface has its own, and two more watch over the timeouts (9.5).
+    One lock is around the tables of Flows and all that is written from them; plugins run inside it, and may
+    ask for counters. Files are read by one thread; each interface has its own, and two more watch over the
+    timeouts (9.5).
     """
 
     def __init__(
@@ -84,17 +86,16 @@ class ReferenceMeter:
         self._queue: Queue[Batch | None] = Queue(live_batches if self._interfaces else QUEUE_BATCHES)
         self._may_wait = not self._interfaces
         self._handed_over, self._dropped = Tally(), Tally()
-        self._error: Exception | None = None
-        self._thread: threading.Thread | None = None
-        self._finished = False
+        self._error: BaseException | None = None
+        self._threads: list[threading.Thread] = []  # the first one ends last
+        self._finished = self._closed = False
         self._stopped_ns = 0
 
     # ---- the face of the native meters ----
 
     def start(self) -> None:
         """Begin to meter. Once only."""
-        self._thread = threading.Thread(target=self._run, name="spanflow-reference", daemon=True)
-        self._thread.start()
+        self._start(self._run)
 
     def stop(self) -> None:
         """Take no more packets; what is cached leaves, and batches() comes to its end."""
@@ -102,15 +103,20 @@ class ReferenceMeter:
         self._stop.set()
 
     def batches(self, wait_ms: int = 100) -> Iterator[Batch | None]:
-        """Each batch as it comes; None after `wait_ms` without one. Ends when all has been handed over."""
-        while self._thread is not None and not self._finished:
+        """Each batch as it comes; None after `wait_ms` without one. Ends when all has been handed over.
+
+        Raises UsageError in a plugin, which would wait for itself.
+        """
+        if threading.current_thread() in self._threads:
+            raise UsageError("stream: a per-packet plugin cannot wait for its end; call terminate()")
+        while self._threads and not self._finished:
             try:
                 batch = self._queue.get(timeout=wait_ms / 1000)
             except Empty:
                 yield None
                 continue
             if batch is None:
-                self._thread.join()
+                self._threads[0].join()
                 self._finished = True
             else:
                 yield batch
@@ -176,27 +182,40 @@ class ReferenceMeter:
     def _watch(self, event: threading.Event, details: frozenset[str]) -> None:
         while not event.wait(WATCH_SECONDS):
             with self._lock:
+                if self._closed:
+                    return
                 for metering in self._meterings:
                     metering.expire(details)
             self._hand_over(everything=True)
 
     # ---- threads ----
 
+    def _start(self, work: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=work, name="spanflow-reference", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return thread
+
     def _run(self) -> None:
         self._guarded(self._meter_interfaces if self._interfaces else self._meter_files)
         if self._error is None:
             self._guarded(self._flush)
         self._guarded(self._plugins.on_exit)
-        self._hand_over(everything=True)
-        if self._detection:
-            self._detection.close()
+        self._guarded(self._close)
         self._queue.put(None)
+
+    def _close(self) -> None:
+        self._hand_over(everything=True)
+        with self._lock:
+            self._closed = True
+            if self._detection:
+                self._detection.close()
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """An error ends the run; the first one is kept."""
         try:
             work()
-        except Exception as error:  # whatever it is: whoever asks raise_if_failed() is told
+        except BaseException as error:  # whatever it is: whoever asks raise_if_failed() is told
             self._error = self._error or error
             self._stop.set()
 
@@ -213,17 +232,13 @@ class ReferenceMeter:
     def _meter_interfaces(self) -> None:
         ended = threading.Event()
         watchers = [
-            threading.Thread(target=self._guarded, args=(lambda watch=watch: watch(ended),), daemon=True)
+            self._start(partial(self._guarded, partial(watch, ended)))
             for watch in (self.inactive_watcher, self.active_watcher)
         ]
         captures = [
-            threading.Thread(
-                target=self._guarded, args=(lambda pair=pair: self._capture(*pair),), daemon=True
-            )
+            self._start(partial(self._guarded, partial(self._capture, *pair)))
             for pair in zip(self._interfaces, self._meterings, strict=True)
         ]
-        for thread in (*watchers, *captures):
-            thread.start()
         for thread in captures:
             thread.join()
         ended.set()

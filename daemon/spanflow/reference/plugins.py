@@ -12,11 +12,11 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv6Address
 from typing import Any
 
 from spanflow.errors import PluginError
 from spanflow.logs import INTERVAL_S
+from spanflow.plugins.foreign import FOREIGN_ERRORS, described
 from spanflow.reference.flows import Flow
 from spanflow.reference.packet import Packet
 
@@ -69,7 +69,7 @@ class Plugins:
             counters.calls += 1
             try:
                 flow.metrics[name] = metric(packet, flow)
-            except Exception as error:  # whatever a plugin raises is its own affair
+            except FOREIGN_ERRORS as error:
                 self._failed(counters, error, flow)
         for name, classifier in self._classifiers:
             self._call(name, classifier, "on_flow_update", packet, flow)
@@ -83,9 +83,15 @@ class Plugins:
         pass
 
     def on_exit(self) -> None:
-        """Once, after the last Flow."""
+        """Once, after the last Flow; for each of them, whatever the others do."""
+        failure: PluginError | None = None
         for name, classifier in self._classifiers:
-            self._call(name, classifier, "on_exit")
+            try:
+                self._call(name, classifier, "on_exit")
+            except PluginError as error:
+                failure = failure or error
+        if failure:
+            raise failure
 
     def _call(self, name: str, classifier: Any, hook: str, *arguments: Any) -> None:
         function = getattr(classifier, hook, None)
@@ -95,12 +101,12 @@ class Plugins:
         counters.calls += 1
         try:
             function(*arguments)
-        except Exception as error:  # as above
+        except FOREIGN_ERRORS as error:
             self._failed(counters, error, arguments[-1] if arguments else None)
 
-    def _failed(self, counters: PacketPluginCounters, error: Exception, flow: Flow | None) -> None:
+    def _failed(self, counters: PacketPluginCounters, error: BaseException, flow: Flow | None) -> None:
         """Logged, counted, and raised where that is wanted."""
-        text = f"{type(error).__name__}: {error}"
+        text = described(error)
         counters.failures += 1
         counters.last_error = text
         where = _text(flow) if flow else "its end"
@@ -123,10 +129,5 @@ def _name(classifier: Any) -> str:
 
 def _text(flow: Flow) -> str:
     """One line about a Flow: its ends and its key."""
-    ends = (f"{_address(end.address)} port {end.port}" for end in (flow.source, flow.destination))
+    ends = (f"{end.ip} port {end.port}" for end in (flow.source, flow.destination))
     return f"{' > '.join(ends)} protocol {flow.ip_protocol} ({flow.key})"
-
-
-def _address(octets: bytes) -> str:
-    address = IPv6Address(octets)
-    return str(address.ipv4_mapped or address)
