@@ -18,7 +18,7 @@ from classify.classified import classified
 from classify.crafted import NAME, application_traffic, tls
 from classify.test_pieces import ANSWER, FOUR, SIX, asked, in_fragments
 from craft.capture import Capture
-from craft.conversation import Pair
+from craft.conversation import Pair, play
 from golden.regenerate import DEMO
 from metering import native
 from spanflow.classification import installed_engines, open_classification
@@ -132,8 +132,10 @@ def test_memory_is_counted_whichever_thread_frees_it(traffic: Path) -> None:
 
 
 def test_what_is_under_detection_when_an_error_ends_the_run_is_given_back(
-    traffic: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    path = tmp_path / "1.pcap"
+    path.write_bytes(play(Capture(), "0 > PA 10").pcap())
     given_back: list[EngineState] = []
     end = Engine.end
     monkeypatch.setattr(Engine, "end", lambda engine, state: (given_back.append(state), end(engine, state)))
@@ -144,7 +146,7 @@ def test_what_is_under_detection_when_an_error_ends_the_run_is_given_back(
     settings = native.settings_of(dpi={})
     meter = ReferenceMeter(
         settings,
-        paths=[str(traffic)],
+        paths=[str(path)],
         classification=open_classification(settings.dpi),
         user_metrics={"fail": fail},
         strict=True,

@@ -4,6 +4,6 @@
 Simple over fast. It shares no code with the native Metering Process, which is tested against it. Numbers such
 as `6.2` are rules of docs/semantics.md. The files in the order of a packet: `capture` (`pcap_file`,
 `pcapng_file`), `live`, `filter` → `link` → `network` → `transport` → `fragments` → `flows` → `records` →
-`plugins`, `detection` (with `ndpi`, `application_rules`, `detail_text`) → `batches`; `metering` calls them for
-each packet, `meter` has the threads.
+`plugins`, `detection` (with `ndpi`, `application_rules`, `detail_text`) → `batches`; `metering` calls them
+for each packet, `meter` has the threads.
 """

@@ -81,7 +81,7 @@ class ReferenceMeter:
             self._meterings = [Metering(settings, self._writer.send, observers, capacity=capacity)]
         self._stop = threading.Event()
         self._files = CaptureFiles(paths, self._stop)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         live_batches = settings.capture.queue_size // (ROWS * RECORD.itemsize)
         self._queue: Queue[Batch | None] = Queue(live_batches if self._interfaces else QUEUE_BATCHES)
         self._may_wait = not self._interfaces
