@@ -15,7 +15,8 @@ METHOD = """\
 Method: `bench/README.md`, "Library". Whole processes: Python starts, imports, meters, ends. Medians of the
 counted rounds, (least–most) in brackets; all rows in turn. "Net" is less the same command on a file of 400
 packets, its start-up; targets are for net figures. Applications are not named, statistics are on, active
-timeout 120 s, inactive timeout 60 s; one process or worker meters. "× NFStream" is packets of the file per
+timeout 120 s, inactive timeout 60 s; one process or worker meters where the row
+says nothing else. "× NFStream" is packets of the file per
 second over the same of NFStream."""
 NFSTREAM = "mix/nfstream"
 TARGETS = (

@@ -57,6 +57,8 @@ def _rows() -> Iterator[Row]:
     yield _nfstream("mix/nfstream", "NFStream, iterating flows", "mix")
     for what, label in PROGRAMS.items():
         yield _library(f"mix/{what}", label, "mix", what, *_TIMEOUTS)
+    two = ("--set", "workers=2")
+    yield _library("mix/batches-workers", "`batches()`, two workers", "mix", "batches", *_TIMEOUTS, *two)
     yield _library("small/reference", "reference engine", "small", "reference", *_TIMEOUTS)
     yield _library(
         "small/reference-plugin",

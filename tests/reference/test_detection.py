@@ -198,3 +198,14 @@ def test_plugins_see_the_application(tmp_path: Path) -> None:
 )
 def test_text_of_strangers(octets: bytes, text: str) -> None:
     assert clean_text(octets) == text.encode()
+
+
+def test_an_engine_that_was_never_used_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[Engine] = []
+    monkeypatch.setattr(Engine, "close", lambda engine: closed.append(engine))
+    settings = native.settings_of(dpi={})
+    meter = ReferenceMeter(settings, paths=["-"], classification=open_classification(settings.dpi))
+    meter.stop()
+    meter.stop()
+    assert len(closed) == 1
+    assert list(meter.batches()) == []

@@ -101,6 +101,10 @@ class ReferenceMeter:
         """Take no more packets; what is cached leaves, and batches() comes to its end."""
         self._stopped_ns = self._stopped_ns or time.time_ns()
         self._stop.set()
+        if not self._threads and not self._closed:  # it was never started: nobody else will
+            for interface in self._interfaces:
+                interface.close()
+            self._close()
 
     def batches(self, wait_ms: int = 100) -> Iterator[Batch | None]:
         """Each batch as it comes; None after `wait_ms` without one. Ends when all has been handed over.

@@ -75,13 +75,18 @@ _FUNCTIONS: tuple[tuple[str, Any, tuple[Any, ...]], ...] = (
 )
 
 
+def _prototype(name: str) -> Any:
+    """One thread of the process at a time opens or closes: whoever does, here or in the core, has the GIL."""
+    return ctypes.PYFUNCTYPE if name in ("open", "close") else ctypes.CFUNCTYPE
+
+
 class _Classifier(ctypes.Structure):
     """struct spanflow_classifier, as far as it is used here."""
 
     _fields_ = (
         ("abi", ctypes.c_uint32),
         ("engine", ctypes.c_char_p),
-        *((name, ctypes.CFUNCTYPE(result, *arguments)) for name, result, arguments in _FUNCTIONS),
+        *((name, _prototype(name)(result, *arguments)) for name, result, arguments in _FUNCTIONS),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from spanflow.json_values import json_value
 from spanflow.reference.flow_key import flow_id
 
 if TYPE_CHECKING:
@@ -212,7 +213,8 @@ class FlowNames:
     def __str__(self) -> str:
         """One JSON object; what is no JSON in it is shown as text."""
         shown = {name: getattr(self, name) for name in NAMES}
-        return json.dumps(shown | {"metrics": self.metrics, "classifiers": self.classifiers}, default=str)
+        left = {"metrics": json_value(self.metrics), "classifiers": json_value(self.classifiers)}
+        return json.dumps(shown | left, default=str, allow_nan=False)
 
 
 for _name, _value in _VALUES.items():

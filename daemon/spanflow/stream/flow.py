@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
-
-import numpy as np
 
 from spanflow.features.batch import FlowBatch
 from spanflow.features.selection import (
@@ -18,6 +15,7 @@ from spanflow.features.selection import (
     column_names,
     selected,
 )
+from spanflow.json_values import json_value
 from spanflow.record import Attachment
 
 _NOTHING = Attachment(metrics={}, classifiers={})
@@ -76,11 +74,11 @@ class Flow:
 
     def __str__(self) -> str:
         """One line of JSON."""
-        values = {name: _json_value(value) for name, value in self.to_dict().items()}
+        values = {name: json_value(value) for name, value in self.to_dict().items()}
         attachment = self._attachment
         if attachment is not _NOTHING:
-            values["metrics"] = _json_value(attachment.metrics)
-            values["classifiers"] = _json_value(self.classifiers)
+            values["metrics"] = json_value(attachment.metrics)
+            values["classifiers"] = json_value(self.classifiers)
         return json.dumps(values, default=str, allow_nan=False)
 
     def __repr__(self) -> str:
@@ -90,17 +88,6 @@ class Flow:
     def __dir__(self) -> Iterator[str]:
         yield from super().__dir__()
         yield from column_names(self._flows.batch.columns)
-
-
-def _json_value(value: Any) -> Any:
-    """What RFC 8259 has for it: no NaN, and no keys but texts. Plugins leave whatever they like."""
-    if isinstance(value, np.generic | np.ndarray):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): _json_value(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json_value(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _end(address: str, port: int) -> str:
