@@ -58,7 +58,7 @@ class FlowStream:
     (docs/plugins.md). strict: an exception in a plugin ends the stream, and one file of several that cannot
     be read is an error. features: the columns of `to_csv` and its like when they are not told
     (docs/features.md). progress: show how far files have come; None: where somebody watches, after a second.
-    config: a configuration file of the daemon.
+    config: a configuration file of the daemon, of which `capture`, `cache` and `dpi` count.
 
     Iterating meters the source. Over files it can be done again once it has ended, and then does it again.
 
