@@ -21,7 +21,7 @@ from craft.capture import Capture
 from craft.conversation import Pair, play
 from golden.regenerate import DEMO
 from metering import native
-from spanflow.classification import installed_engines, open_classification
+from spanflow.classification import open_classification
 from spanflow.config.application_rules import ApplicationRule
 from spanflow.metering_counters import ClassificationCounters
 from spanflow.reference.capture import CaptureFiles
@@ -32,8 +32,6 @@ from spanflow.reference.meter import ReferenceMeter
 from spanflow.reference.metering import Metering
 from spanflow.reference.ndpi import Engine, EngineState
 from spanflow.reference.packet import Packet
-
-pytestmark = pytest.mark.skipif(not installed_engines(), reason="no classification engine is installed")
 
 RULES = (
     ApplicationRule(name="intranet", server_name=("example.org",)),
