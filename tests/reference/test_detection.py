@@ -126,7 +126,8 @@ def test_memory_is_counted_whichever_thread_frees_it(traffic: Path) -> None:
         assert engine.counters().under_detection == 0
         return engine._engine.allocated
 
-    assert held_by(0, 1) == held_by(2)
+    # What the watcher has freed is some KiB; the same request may get a chunk that is some octets larger.
+    assert abs(held_by(0, 1) - held_by(2)) < 1024
 
 
 def test_what_is_under_detection_when_an_error_ends_the_run_is_given_back(
