@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Statistics of every flow of ten real captures agree with an independent computation in two passes."""
+"""Statistics of every flow of real captures agree with an independent computation in two passes."""
 
 from __future__ import annotations
 
