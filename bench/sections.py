@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-KEPT = ("## Live", "## Classification", "## Library")
+KEPT = ("## Live", "## Classification", "## Library", "## Export")
 
 
 def with_section(report: str, section: str) -> str:

@@ -6,7 +6,17 @@ from __future__ import annotations
 import pytest
 
 from spanflow.details import Detail
-from spanflow.fields import FIELDS, ICMP_PROTOCOLS, IP_VERSIONS, Field, Operation, fields_of
+from spanflow.fields import (
+    FIELDS,
+    FLOW_KEYS,
+    ICMP_PROTOCOLS,
+    IP_VERSIONS,
+    VARIANTS,
+    Field,
+    Operation,
+    element_names,
+    fields_of,
+)
 from spanflow.information_elements import (
     ENTERPRISE_NUMBER,
     VARIABLE_LENGTH,
@@ -16,7 +26,14 @@ from spanflow.information_elements import (
 )
 from spanflow.record import RECORD
 
-ROWS = pytest.mark.parametrize("field", FIELDS, ids=lambda field: f"{field.name}-{field.icmp}")
+TIMES = (
+    Operation.MILLISECONDS,
+    Operation.SECONDS,
+    Operation.NTP_MICROSECONDS,
+    Operation.NTP_NANOSECONDS,
+    Operation.UPTIME_MILLISECONDS,
+)
+ROWS = pytest.mark.parametrize("field", FIELDS + VARIANTS, ids=lambda field: f"{field.name}-{field.icmp}")
 
 
 def member_octets(path: str) -> int:
@@ -40,6 +57,10 @@ def test_members_exist_and_fit(field: Field) -> None:
             assert (member, member_octets(member)) == ("application", 2)
         elif field.operation is Operation.ADDRESS_TAIL:
             assert member_octets(member) == 16
+        elif field.operation is Operation.DURATION_MILLISECONDS:
+            assert member_octets(f"{member}.first_ns") == member_octets(f"{member}.last_ns") == 8
+        elif field.operation in TIMES:
+            assert member_octets(member) == 8
         else:
             assert member_octets(member) <= field.length
 
@@ -47,7 +68,7 @@ def test_members_exist_and_fit(field: Field) -> None:
 @ROWS
 def test_halves_mirror_each_other(field: Field) -> None:
     if field.directional:
-        assert str(field.forward).removeprefix("forward.") == str(field.reverse).removeprefix("reverse.")
+        assert str(field.forward).removeprefix("forward") == str(field.reverse).removeprefix("reverse")
     for member in (field.forward, field.reverse):
         if isinstance(member, str) and "address" in member and "mac" not in member:
             assert field.forward != field.reverse
@@ -62,14 +83,18 @@ def test_directional_rows_have_a_reverse_element(field: Field) -> None:
 @ROWS
 def test_rows_are_documented(field: Field) -> None:
     assert field.description.endswith(".")
-    assert field.operation is not Operation.MILLISECONDS or field.unit == "milliseconds"
-    assert field.element.type.startswith("dateTime") == (field.operation is Operation.MILLISECONDS)
+    assert field.element.type.startswith("dateTime") <= (field.operation in TIMES)
+    if field.operation in TIMES:
+        # What the type counts is the unit.
+        unit = field.element.type.removeprefix("dateTime").lower()
+        assert field.unit == ("milliseconds" if unit == "unsigned32" else unit)
+        assert field.name.startswith(("flowStart", "flowEnd"))
 
 
 def test_one_row_for_each_name_and_kind_of_flow() -> None:
     for version in IP_VERSIONS:
         for icmp in (False, True):
-            names = [field.name for field in FIELDS if field.describes(version, icmp)]
+            names = [field.name for field in FIELDS + VARIANTS if field.describes(version, icmp)]
             assert len(names) == len(set(names))
 
 
@@ -126,3 +151,21 @@ def test_only_our_own_elements_tell_semantics() -> None:
         own = field.element.pen == ENTERPRISE_NUMBER
         assert own or field.semantics is Semantics.DEFAULT
         assert not own or (field.semantics is Semantics.DEFAULT) == (field.element.type == "string")
+
+
+def test_names_of_all_rows() -> None:
+    names = element_names()
+    assert len(names) == len(set(names))
+    assert set(names) == {field.name for field in FIELDS + VARIANTS}
+    assert set(names) > FLOW_KEYS
+
+
+def test_no_variant_is_of_our_own() -> None:
+    """Types of our own elements are told by the rows of FIELDS."""
+    assert {field.element.pen for field in VARIANTS} == {0}
+
+
+def test_reduced_length() -> None:
+    (flags,) = (field for field in FIELDS if field.name == "tcpControlBits")
+    sent = flags.as_sent(variable_strings=True, enterprise_number=64999, length=1)
+    assert sent == InformationElement("tcpControlBits", 6, 0, "unsigned16", 1)

@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from exporting.classified_flows import APPLICATIONS
+from exporting.plain_ipfix import Reader
 from spanflow import fields_reference
-from spanflow.exporting.options import (
-    application_attributes_template,
-    applications_template,
-    elements_template,
-    sampling_template,
-)
-from spanflow.exporting.profiles import GENERIC, GENERIC_APPLICATION, RICH, RICH_FIXED, Profile
-from spanflow.fields import FIELDS
+from spanflow.exporting.profiles import GENERIC, GENERIC_APPLICATION, PRODUCTS, RICH, RICH_FIXED, Profile
+from spanflow.exporting.session import IpfixSession
+from spanflow.exporting.template_ids import TemplateId
+from spanflow.fields import FIELDS, VARIANTS
 from spanflow.information_elements import ENTERPRISE_NUMBER, REVERSE_PEN, VARIABLE_LENGTH, by_name
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -33,7 +31,7 @@ def tables() -> list[list[Row]]:
     return found
 
 
-FIELDS_TABLE, TEMPLATES_TABLE, OPTIONS_TABLE = tables()
+FIELDS_TABLE, VARIANTS_TABLE, TEMPLATES_TABLE, PROFILES_TABLE, OPTIONS_TABLE = tables()
 PROFILES = {
     "generic": (GENERIC, ("generic",)),
     "generic, classified": (GENERIC_APPLICATION, ("generic", "classified")),
@@ -94,29 +92,66 @@ def octets_of(row: Row, rows: list[Row], profile: Profile) -> int:
 
 
 def test_numbers_and_types_are_those_of_the_registry() -> None:
-    for row in FIELDS_TABLE + OPTIONS_TABLE:
+    for row in FIELDS_TABLE + VARIANTS_TABLE + OPTIONS_TABLE:
         element = by_name(row["element"])
         number = f"{element.pen}/{element.number}" if element.pen else str(element.number)
         assert (row["id"], row["type"]) == (number, element.type)
         assert element.length in (int(row["octets"]), VARIABLE_LENGTH)
-    for row in FIELDS_TABLE:
+    for row in FIELDS_TABLE + VARIANTS_TABLE:
         if row["reverse element"]:
             reverse = by_name(row["reverse element"])
             assert (reverse.pen, str(reverse.number)) == (REVERSE_PEN, row["id"])
 
 
-def test_options_are_those_of_the_templates() -> None:
-    expected = [
-        (str(int(template.template_id)), element.name, str(element.length))
-        for template in (
-            sampling_template(),
-            applications_template(),
-            application_attributes_template(),
-            elements_template(),
-        )
-        for element in template.elements
-    ]
-    assert [(row["template"], row["element"], row["octets"]) for row in OPTIONS_TABLE] == expected
+def test_elements_by_choice() -> None:
+    assert [row["element"] for row in VARIANTS_TABLE] == [field.name for field in VARIANTS]
+    for row in VARIANTS_TABLE:
+        having = [name for name, profile in PRODUCTS.items() if row["element"] in profile.elements]
+        assert row["profiles"] == ", ".join(having)
+
+
+def test_profiles_differ_from_generic_as_the_page_says() -> None:
+    assert [row["profile"] for row in PROFILES_TABLE] == list(PRODUCTS)
+    for row in PROFILES_TABLE:
+        profile = PRODUCTS[row["profile"]]
+        more = RICH.elements if "rich" in row["elements more"] else row["elements more"].split("` `")
+        less = row["elements less"].split("` `")
+        names = {*GENERIC_APPLICATION.elements, *more} - {*less, ""}
+        assert names == {*profile.elements, *profile.when_classified}
+        assert profile.biflow == row["form"].startswith("Biflow")
+
+
+@pytest.mark.parametrize("profile", PRODUCTS.values(), ids=PRODUCTS)
+def test_options_are_those_of_the_templates(profile: Profile) -> None:
+    session = IpfixSession(
+        profile.templates(),
+        options=profile.options,
+        observation_domain_id=1,
+        max_message_octets=1400,
+        applications=APPLICATIONS,
+    )
+    reader = Reader().read_all(session.template_messages(0))
+    (said,) = [row for row in PROFILES_TABLE if row["profile"] == profile.name]
+    names = {f"sampling: {name}" for name in said["sampling"].split(", ")} | {
+        *said["other options"].split(", ")
+    }
+    told: dict[str, list[tuple[int, int]]] = {}
+    for row in OPTIONS_TABLE:
+        if row["options"] in names:
+            told.setdefault(row["template"], []).append((int(row["id"]), int(row["octets"])))
+    sent = {
+        str(template_id): [(number, length) for (_, number), length in reader.templates[template_id]]
+        for template_id in reader.scopes
+    }
+    # Types are told of elements of our own, if there are some.
+    if profile.name not in ("rich", "ipfixcol2"):
+        told.pop(str(int(TemplateId.ELEMENTS)), None)
+    assert told == sent
+
+
+def test_every_options_template_is_on_the_page() -> None:
+    told = {int(row["template"]) for row in OPTIONS_TABLE}
+    assert told == {int(each) for each in TemplateId if each >= TemplateId.SAMPLING}
 
 
 def test_the_registry_has_every_element_of_our_own() -> None:

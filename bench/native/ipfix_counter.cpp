@@ -7,8 +7,9 @@ namespace bench {
 
 namespace {
 
-constexpr std::size_t message_header_octets = 16;
+constexpr std::size_t version_octets = 2;
 constexpr std::size_t set_header_octets = 4;
+constexpr std::uint16_t field_octets = 4;
 constexpr std::uint16_t variable_length = 65535;
 constexpr std::uint32_t reverse_enterprise = 29305;  // RFC 5103 section 6.1
 
@@ -48,14 +49,19 @@ IpfixCounter::Kind IpfixCounter::kind_of(std::uint16_t element, std::uint32_t en
   }
 }
 
-// RFC 7011 sections 3.4.1 and 3.4.2. Returns false when the Set ends inside a Template Record.
-bool IpfixCounter::read_templates(std::span<const std::byte> set, bool options, Domain& domain) {
+// RFC 7011 sections 3.4.1 and 3.4.2, RFC 3954 sections 5.2 and 6.1. Returns false when the Set ends inside a
+// Template Record.
+bool IpfixCounter::read_templates(std::span<const std::byte> set, bool options, const Version& version,
+                                  Domain& domain) {
   const std::size_t head = options ? 6 : 4;
   std::size_t at = 0;
   while (set.size() - at >= head) {
     const std::uint16_t id = number16(set, at);
-    const std::uint16_t count = number16(set, at + 2);
     if (id < 256) return true;  // padding
+    std::uint16_t count = number16(set, at + 2);
+    if (options && version.counts_octets) {
+      count = static_cast<std::uint16_t>((count + number16(set, at + 4)) / field_octets);
+    }
     at += head;
     Template made;
     made.options = options;
@@ -65,7 +71,7 @@ bool IpfixCounter::read_templates(std::span<const std::byte> set, bool options, 
       const Field field{number16(set, at + 2), kinds};
       std::uint32_t enterprise = 0;
       at += 4;
-      if ((element & 0x8000U) != 0) {
+      if (version.enterprises && (element & 0x8000U) != 0) {
         if (set.size() - at < 4) return false;
         enterprise = number32(set, at);
         at += 4;
@@ -144,19 +150,72 @@ std::uint64_t IpfixCounter::count_variable(std::span<const std::byte> set, const
 void IpfixCounter::count_message(std::span<const std::byte> message) {
   totals_.messages += 1;
   totals_.message_octets += message.size();
-  if (message.size() < message_header_octets || number16(message, 0) != 10 || number16(message, 2) != message.size()) {
+  switch (message.size() < version_octets ? 0 : number16(message, 0)) {
+    case 5: return count_netflow5(message);
+    case 9: return count_netflow9(message);
+    case 10: return count_ipfix(message);
+    default: totals_.malformed += 1;
+  }
+}
+
+// RFC 7011 section 3.1.
+void IpfixCounter::count_ipfix(std::span<const std::byte> message) {
+  if (message.size() < ipfix.header_octets || number16(message, 2) != message.size()) {
     totals_.malformed += 1;
     return;
   }
   Domain& domain = domains_[number32(message, 12)];
+  // The number of Data Records sent before this message, modulo 2^32.
   const std::uint32_t sequence = number32(message, 8);
+  note_sequence(domain, sequence);
+  domain.next_sequence = sequence + static_cast<std::uint32_t>(count_sets(message, ipfix, domain));
+}
+
+// RFC 3954 section 5.1: the sequence number counts packets.
+void IpfixCounter::count_netflow9(std::span<const std::byte> packet) {
+  if (packet.size() < netflow9.header_octets) {
+    totals_.malformed += 1;
+    return;
+  }
+  Domain& domain = domains_[number32(packet, 16)];
+  const std::uint32_t sequence = number32(packet, 12);
+  note_sequence(domain, sequence);
+  domain.next_sequence = sequence + 1;
+  count_sets(packet, netflow9, domain);
+}
+
+// The header has 24 octets, each record 48; the sequence number counts records.
+void IpfixCounter::count_netflow5(std::span<const std::byte> packet) {
+  constexpr std::size_t header_octets = 24;
+  constexpr std::size_t record_octets = 48;
+  const std::size_t count = packet.size() < header_octets ? 0 : number16(packet, 2);
+  if (count == 0 || packet.size() != header_octets + count * record_octets) {
+    totals_.malformed += 1;
+    return;
+  }
+  Domain& domain = domains_[number16(packet, 20)];
+  const std::uint32_t sequence = number32(packet, 16);
+  note_sequence(domain, sequence);
+  domain.next_sequence = sequence + static_cast<std::uint32_t>(count);
+  for (std::size_t at = header_octets; at < packet.size(); at += record_octets) {
+    totals_.packets += number32(packet, at + 16);
+    totals_.octets += number32(packet, at + 20);
+  }
+  totals_.records += count;
+}
+
+void IpfixCounter::note_sequence(Domain& domain, std::uint32_t sequence) {
   if (domain.sequence_known) {
     const auto missing = static_cast<std::int32_t>(sequence - domain.next_sequence);
     if (missing != 0) totals_.sequence_gaps += missing > 0 ? static_cast<std::uint32_t>(missing) : 1U;
   }
   domain.sequence_known = true;
+}
+
+// Returns the Data Records, those of options too.
+std::uint64_t IpfixCounter::count_sets(std::span<const std::byte> message, const Version& version, Domain& domain) {
   std::uint64_t records = 0;
-  std::size_t at = message_header_octets;
+  std::size_t at = version.header_octets;
   while (message.size() - at >= set_header_octets) {
     const std::uint16_t id = number16(message, at);
     const std::size_t length = number16(message, at + 2);
@@ -166,8 +225,8 @@ void IpfixCounter::count_message(std::span<const std::byte> message) {
     }
     const auto set = message.subspan(at + set_header_octets, length - set_header_octets);
     at += length;
-    if (id == 2 || id == 3) {
-      if (!read_templates(set, id == 3, domain)) totals_.malformed += 1;
+    if (id == version.template_set || id == version.options_set) {
+      if (!read_templates(set, id == version.options_set, version, domain)) totals_.malformed += 1;
     } else if (const auto known = domain.templates.find(id); known != domain.templates.end()) {
       records += count_records(set, known->second);
     } else {
@@ -175,8 +234,7 @@ void IpfixCounter::count_message(std::span<const std::byte> message) {
       domain.sequence_known = false;  // how many records it held cannot be told
     }
   }
-  // RFC 7011 section 3.1: the number of Data Records sent before this message, modulo 2^32.
-  domain.next_sequence = sequence + static_cast<std::uint32_t>(records);
+  return records;
 }
 
 }  // namespace bench

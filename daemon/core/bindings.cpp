@@ -476,13 +476,14 @@ NB_MODULE(_core, m) {
       .def(
           "set_own_exports",
           [](LiveMeter& meter,
-             const std::vector<std::tuple<nb::bytes, std::uint16_t, nb::bytes, std::uint16_t>>& flows) {
+             const std::vector<std::tuple<nb::bytes, std::uint16_t, nb::bytes, std::uint16_t, std::uint8_t>>& flows) {
             std::vector<OwnExport> exports;
-            for (const auto& [source, source_port, destination, destination_port] : flows) {
+            for (const auto& [source, source_port, destination, destination_port, protocol] : flows) {
               exports.push_back(OwnExport{.source = address_of(source),
                                           .destination = address_of(destination),
                                           .source_port = source_port,
-                                          .destination_port = destination_port});
+                                          .destination_port = destination_port,
+                                          .protocol = protocol});
             }
             meter.set_own_exports(std::move(exports));
           },

@@ -19,8 +19,8 @@ struct FileMeterOptions {
   std::size_t queue_octets = 64UL << 20;
 };
 
-// Meters capture files. Threads: `spanflow-meter` reads and, with one worker, meters; with several each has a thread
-// `spanflow-w0` … that gets its share in chunks. Offline a full queue makes them wait: nothing is dropped.
+// Meters capture files. Threads: with one worker `spanflow-meter`, which reads and meters; with several `spanflow-w0`
+// …, each of which meters its share, and which read in turn. Offline a full queue makes them wait: nothing is dropped.
 class FileMeter final : public Meter {
  public:
   // Throws std::bad_alloc, std::invalid_argument.
@@ -37,12 +37,11 @@ class FileMeter final : public Meter {
 
  private:
   void read_and_meter();
-  void read_and_deal();
-  void meter_chunks(std::uint32_t worker);
+  void meter_share(std::uint32_t worker);
 
   FileMeterOptions options_;
   Input input_;
-  std::vector<std::unique_ptr<ChunkQueue>> chunks_;
+  Dealer dealer_;
 };
 
 }  // namespace spanflow

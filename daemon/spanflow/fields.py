@@ -4,8 +4,8 @@
 Templates, encoders, JSON names and the field reference are computed from this table; none repeats it.
 
 A member is named by its path in `spanflow.record.RECORD` ("forward.octet_delta_count"), a text of the
-details by its kind ("server_name"); an int in its place is a constant. A row says where the value comes
-from in each of the two halves of a Flow Record: in the forward half, sent by the initiator, and in the
+details by its kind ("server_name"); an int in its place is a constant. A row says where the value comes from
+in each of the two halves of a Flow Record: in the forward half, sent by the initiator, and in the
 reverse half, sent by the responder. As two uniflows both halves are Data Records with the same elements; as
 a Biflow (RFC 5103) they are one, and the reverse value of a `directional` row goes into the reverse
 Information Element.
@@ -30,13 +30,33 @@ IP_VERSIONS = (4, 6)
 ICMP_PROTOCOLS = {4: 1, 6: 58}
 """The protocol of the Flows that get the ICMP templates, by IP version."""
 
+FLOW_KEYS = frozenset(
+    {
+        "sourceIPv4Address",
+        "destinationIPv4Address",
+        "sourceIPv6Address",
+        "destinationIPv6Address",
+        "sourceTransportPort",
+        "destinationTransportPort",
+        "protocolIdentifier",
+        "ipVersion",
+    }
+)
+"""The elements that tell one Flow from another, whatever the settings are (semantics, section 2)."""
+
 
 class Operation(Enum):
     """How a member's value becomes the element's value."""
 
     COPY = "the same value, in network byte order"
     ADDRESS_TAIL = "the last 4 of the 16 octets of an address"
+    LOW_OCTETS = "the last octets of the value, in network byte order"
     MILLISECONDS = "nanoseconds to milliseconds, towards the past; a time before 1970 is 1970"
+    SECONDS = "nanoseconds to seconds, towards the past, modulo 2^32; a time before 1970 is 1970"
+    NTP_MICROSECONDS = "whole microseconds in NTP format (RFC 7011 section 6.1.9); a time before 1970 is 1970"
+    NTP_NANOSECONDS = "nanoseconds in NTP format (RFC 7011 section 6.1.10); a time before 1970 is 1970"
+    UPTIME_MILLISECONDS = "nanoseconds to milliseconds since the probe was started; a time before that is 0"
+    DURATION_MILLISECONDS = "the time of the last packet less that of the first, both in milliseconds"
     APPLICATION_NAME = "the name of the application with this number, cut, filled up with NULs"
     DETAIL = "the text of this kind (spanflow.details): as it is, or cut, filled up with NULs"
     COLUMN = "the value of a plugin's column (spanflow.exporting.plugin_columns)"
@@ -70,7 +90,7 @@ class Field:
 
     @property
     def length(self) -> int:
-        """Octets of the encoded value where it has a fixed length; reduced-size encoding is not used."""
+        """Octets of the encoded value where it has a fixed length; a profile may reduce it."""
         return self.width or self.element.length
 
     @property
@@ -78,9 +98,15 @@ class Field:
         """Whether it is one of the texts that stand apart from the record."""
         return self.operation is Operation.DETAIL
 
-    def as_sent(self, *, variable_strings: bool, enterprise_number: int) -> InformationElement:
-        """The element with the length and the PEN that it has in our templates."""
-        length = VARIABLE_LENGTH if variable_strings and self.is_detail else self.length
+    def as_sent(
+        self, *, variable_strings: bool, enterprise_number: int, length: int | None = None
+    ) -> InformationElement:
+        """The element with the length and the PEN that it has in our templates.
+
+        length: of a template that does not have its own one (reduced-size encoding).
+        """
+        if length is None:
+            length = VARIABLE_LENGTH if variable_strings and self.is_detail else self.length
         pen = enterprise_number if self.element.pen == ENTERPRISE_NUMBER else self.element.pen
         return replace(self.element, length=length, pen=pen)
 
@@ -139,7 +165,18 @@ def _each(
     )
 
 
-FIELDS = (
+def _constant(name: str, *ip_versions: int) -> Field:
+    """A row that only stands for what is not known."""
+    return Field(
+        name=name,
+        forward=0,
+        reverse=0,
+        ip_versions=ip_versions or IP_VERSIONS,
+        description="0: not known to a probe that is not in the path.",
+    )
+
+
+FIELDS: tuple[Field, ...] = (
     Field(
         name="sourceIPv4Address",
         forward="source_address",
@@ -337,15 +374,83 @@ FIELDS = (
 )
 
 
+_EVERY_PACKET = "every packet is metered."
+
+VARIANTS: tuple[Field, ...] = (
+    # RFC 5153 section 4.7: systemInitTimeMilliseconds must be told with flow*SysUpTime.
+    *(
+        _each(
+            f"flow{edge}{unit}",
+            f"{which}_ns",
+            f"Time of the {which} packet of this half{since}.",
+            unit="milliseconds" if unit == "SysUpTime" else unit.lower(),
+            operation=operation,
+        )
+        for unit, operation, since in (
+            ("SysUpTime", Operation.UPTIME_MILLISECONDS, " since systemInitTimeMilliseconds, modulo 2^32"),
+            ("Seconds", Operation.SECONDS, ""),
+            ("Microseconds", Operation.NTP_MICROSECONDS, ""),
+            ("Nanoseconds", Operation.NTP_NANOSECONDS, ""),
+        )
+        for edge, which in (("Start", "first"), ("End", "last"))
+    ),
+    Field(
+        name="flowDurationMilliseconds",
+        forward="forward",
+        reverse="reverse",
+        operation=Operation.DURATION_MILLISECONDS,
+        directional=True,
+        unit="milliseconds",
+        description="flowEndMilliseconds - flowStartMilliseconds of this half; 2^32 - 1 if it is longer.",
+    ),
+    _each("minimumIpTotalLength", "size_min", "Length of the smallest packet.", unit="octets"),
+    _each("maximumIpTotalLength", "size_max", "Length of the largest packet.", unit="octets"),
+    _each("octetDeltaSumOfSquares", "size_sum_squares", "Sum of the squares of the lengths, modulo 2^64."),
+    _each("dot1qVlanId", "vlan_id", "As vlanId."),
+    # For collectors that look for the addresses where a router would tell what it has sent.
+    Field(
+        name="postDestinationMacAddress",
+        forward="forward.destination_mac_address",
+        reverse="reverse.destination_mac_address",
+        description="As destinationMacAddress.",
+    ),
+    Field(
+        name="postSourceMacAddress",
+        forward="forward.source_mac_address",
+        reverse="reverse.source_mac_address",
+        description="As sourceMacAddress.",
+    ),
+    _both("samplingInterval", 1, f"1: {_EVERY_PACKET}"),
+    _both("samplingAlgorithm", 1, "1: every Nth packet, with N = samplingInterval."),
+    _both("samplerId", 0, "0: the only one."),
+    _both("samplerMode", 1, "1: every Nth packet, with N = samplerRandomInterval."),
+    _both("samplerRandomInterval", 1, f"1: {_EVERY_PACKET}"),
+    _both("selectorId", 0, "0: the only one."),
+    # What version 5 has, for collectors that want to see it.
+    _constant("ipNextHopIPv4Address", 4),
+    _constant("ipNextHopIPv6Address", 6),
+    _constant("bgpSourceAsNumber"),
+    _constant("bgpDestinationAsNumber"),
+    _constant("sourceIPv4PrefixLength", 4),
+    _constant("destinationIPv4PrefixLength", 4),
+    _constant("sourceIPv6PrefixLength", 6),
+    _constant("destinationIPv6PrefixLength", 6),
+)
+"""What FIELDS says, in other forms, and what is the same in every record: for collectors that want it so."""
+
+
+def element_names() -> tuple[str, ...]:
+    """The names of all rows, each once."""
+    return tuple(dict.fromkeys(field.name for field in FIELDS + VARIANTS))
+
+
 def fields_of(names: Iterable[str], ip_version: int, icmp: bool) -> tuple[Field, ...]:
     """The rows with these names that records of such Flows have, in the order of the names.
 
     A name that has no row for them is left out. Raises KeyError for a name without any row.
     """
-    known = {field.name for field in FIELDS}
-    chosen = []
-    for name in names:
-        if name not in known:
-            raise KeyError(name)
-        chosen += [field for field in FIELDS if field.name == name and field.describes(ip_version, icmp)]
-    return tuple(chosen)
+    rows: dict[str, list[Field]] = {name: [] for name in element_names()}
+    for field in FIELDS + VARIANTS:
+        if field.describes(ip_version, icmp):
+            rows[field.name].append(field)
+    return tuple(field for name in names for field in rows[name])

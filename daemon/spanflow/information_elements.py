@@ -22,6 +22,9 @@ ENTERPRISE_NUMBER = 32473
 """The Private Enterprise Number of our own elements: the one for documentation (RFC 5612), until IANA assigns
 one to Spanflow. Their own numbers leave bit 0x4000 free, for reverse forms."""
 
+ENTERPRISE_BIT = 0x8000
+"""In a Field Specifier, on top of the number: a PEN follows (RFC 7011 section 3.2)."""
+
 VARIABLE_LENGTH = 65535
 """The length that says: each value carries its own length (RFC 7011 section 7)."""
 

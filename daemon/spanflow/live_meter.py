@@ -73,10 +73,19 @@ class LiveMeter(Meter):
         self._native.set_timeouts(**timeouts(cache))
 
     def set_own_exports(self, flows: Iterable[LocalFlow]) -> None:
-        """Ignore these datagrams of ours (discard reason `own_export`) from now on, and no others."""
+        """Ignore these packets of ours (discard reason `own_export`) from now on, and no others.
+
+        Of TCP and SCTP also what comes back.
+        """
         self._native.set_own_exports(
             [
-                (_octets(flow.source), flow.source_port, _octets(flow.destination), flow.destination_port)
+                (
+                    _octets(flow.source),
+                    flow.source_port,
+                    _octets(flow.destination),
+                    flow.destination_port,
+                    flow.protocol,
+                )
                 for flow in flows
             ]
         )

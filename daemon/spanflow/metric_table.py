@@ -436,6 +436,28 @@ METRICS = (
         export_drops,
     ),
     Metric(
+        "spanflow_export_filtered_records_total",
+        "counter",
+        "Flow Records that the collector's own filter left out.",
+        COLLECTOR,
+        of_collectors(lambda each: each.counters.filtered.records),
+    ),
+    Metric(
+        "spanflow_export_resent_records_total",
+        "counter",
+        "Flow Records that were sent again after a connection ended, as nobody had acknowledged them:"
+        " duplicates at the most.",
+        COLLECTOR,
+        of_collectors(lambda each: each.counters.resent),
+    ),
+    Metric(
+        "spanflow_export_connections_total",
+        "counter",
+        "Times that a connection was made, or a file begun.",
+        COLLECTOR,
+        of_collectors(lambda each: each.counters.connections),
+    ),
+    Metric(
         "spanflow_export_refusals_total",
         "counter",
         "Times that the collector's host said: nobody listens at this port.",
@@ -472,6 +494,34 @@ METRICS = (
     ),
     # The whole.
     Metric(
+        "spanflow_spool_records",
+        "gauge",
+        "Flow Records on disk that wait for the collector.",
+        COLLECTOR,
+        of_collectors(lambda each: each.counters.spooled.records),
+    ),
+    Metric(
+        "spanflow_spool_bytes",
+        "gauge",
+        "Octets that they take.",
+        COLLECTOR,
+        of_collectors(lambda each: each.spool_octets),
+    ),
+    Metric(
+        "spanflow_spool_oldest_timestamp_seconds",
+        "gauge",
+        "When the oldest of them was stored, in UNIX time; 0 for none.",
+        COLLECTOR,
+        of_collectors(lambda each: each.spool_oldest_ns / SECOND_NS),
+    ),
+    Metric(
+        "spanflow_tls_certificate_not_after_timestamp_seconds",
+        "gauge",
+        "When our own certificate for the collector expires, in UNIX time; 0 for none.",
+        COLLECTOR,
+        of_collectors(lambda each: each.certificate_not_after_ns / SECOND_NS),
+    ),
+    Metric(
         "spanflow_conservation_imbalance",
         "gauge",
         "What is missing in the books of the Metering Process and of the plugins; must be 0.",
@@ -481,7 +531,8 @@ METRICS = (
     Metric(
         "spanflow_export_imbalance",
         "gauge",
-        "What is missing in the books of the collector: offered, but not sent, queued or dropped; must be 0.",
+        "What is missing in the books of the collector: offered, but not sent, queued, spooled, filtered or"
+        " dropped; must be 0.",
         (*COLLECTOR, "law"),
         export_imbalance,
     ),

@@ -27,6 +27,7 @@ from spanflow.metrics import Metrics
 from spanflow.plugins.chain import PluginChain
 from spanflow.plugins.configured import ConfiguredPlugins
 from spanflow.plugins.stage import PluginStage
+from spanflow.probe_facts import MeterFacts
 from spanflow.record import Batch
 from spanflow.reload import Load, Reload, needing_restart, reloadable
 from spanflow.status import ClassificationStatus, PluginStatus, ProbeStatus
@@ -73,6 +74,9 @@ class Service:
             settings,
             applications=classification.applications,
             columns=plugins.exported if plugins is not None else (),
+            facts=MeterFacts(
+                self._started_ns, self._meter.counters, self._meter.interfaces, key=settings.cache.key
+            ),
             flows_changed=self._meter.set_own_exports,
         )
         self._chain = PluginChain(()) if plugins is None else plugins.chain
@@ -269,7 +273,12 @@ class Service:
             self._counts.allow(settings.metrics.top_applications)
         if settings.cache != self._settings.cache:
             self._meter.set_timeouts(settings.cache)
-        added, removed = self._exporters.reload(settings)
+        try:
+            added, removed = self._exporters.reload(settings)
+        except SpanflowError as error:
+            log.error("collectors stay as they were", extra={"error": str(error), **UNLIMITED})
+            settings = replace(settings, collectors=self._settings.collectors, export=self._settings.export)
+            added, removed, moved = [], [], False
         self._settings = settings
         names = {"collectors_added": ", ".join(added), "collectors_removed": ", ".join(removed)}
         log.info("reloaded", extra={**names, **UNLIMITED})

@@ -48,7 +48,9 @@ class InterfaceStatus:
 class CollectorStatus:
     """One collector. up: connected, and the last attempt to send went well.
 
-    last_template_ns: when Templates were sent last, in ns since the Unix epoch; 0 for never.
+    last_template_ns: when Templates were sent last, spool_oldest_ns: when the oldest record in the spool was
+    stored, certificate_not_after_ns: when our certificate expires, all in ns since the Unix epoch; 0 for
+    never. spool_octets: on disk.
     """
 
     name: str
@@ -56,6 +58,9 @@ class CollectorStatus:
     up: bool
     counters: ExporterCounters
     last_template_ns: int
+    spool_octets: int = 0
+    spool_oldest_ns: int = 0
+    certificate_not_after_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

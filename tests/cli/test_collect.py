@@ -6,99 +6,21 @@ from __future__ import annotations
 import io
 import json
 import signal
-import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 
-from collecting.messages import EXPORT_TIME, ipfix_set, message, options_template, short, template
-from spanflow.cli.collect import _write_all
+from cli.collect_command import COMMAND, FLOW, OPTIONS, SECONDS, Running, Start, flow, flows, summary
+from collecting.messages import EXPORT_TIME, ipfix_set, message, short, template
+from spanflow.cli.text_output import write_all
 from spanflow.errors import ExitCode
 
-COMMAND = [
-    sys.executable,
-    "-c",
-    "import sys; from spanflow.cli.main import main; sys.exit(main())",
-    "collect",
-]
 HAS_IPV6_LOOPBACK = Path("/proc/net/if_inet6").exists() and "lo" in Path("/proc/net/if_inet6").read_text()
-SECONDS = 20
-"""How long anything may take before the test fails; nothing waits for it."""
-
-FLOW = template(
-    256,
-    "sourceIPv4Address",
-    "destinationIPv4Address",
-    "sourceTransportPort",
-    "destinationTransportPort",
-    "protocolIdentifier",
-    "octetDeltaCount",
-    "packetDeltaCount",
-    "flowStartMilliseconds",
-    "flowEndMilliseconds",
-    "tcpControlBits",
-    "flowEndReason",
-)
-OPTIONS = options_template(257, 1, "selectorId", "samplingInterval")
-
-
-def flow(number: int) -> bytes:
-    start = 1_700_000_000_007
-    ports = struct.pack("!HHB", 50_000 + number, 443, 6)
-    return (
-        bytes([192, 0, 2, 1, 198, 51, 100, 7])
-        + ports
-        + struct.pack("!QQQQHB", 2**60 + number, 12, start, start + 1204, 0x1B, 3)
-    )
-
-
-def flows(first: int, count: int) -> bytes:
-    return message(ipfix_set(256, *(flow(first + n) for n in range(count))), sequence=first)
-
-
-class Running:
-    """A collector that listens. Its output is read until the end by finish()."""
-
-    def __init__(self, *arguments: str, **options: Any) -> None:
-        self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
-            stdout=options.get("stdout", subprocess.PIPE),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stderr is not None
-        self.greeting = self.process.stderr.readline()
-        found = self.greeting.removeprefix("listening on ").removesuffix(" (udp)\n")
-        self.address = found.rpartition(":")[0].strip("[]"), int(found.rpartition(":")[2])
-        family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
-        self.sender = socket.socket(family, socket.SOCK_DGRAM)
-        self.sender.connect(self.address)
-
-    def send(self, *datagrams: bytes) -> None:
-        for octets in datagrams:
-            self.sender.send(octets)
-
-    def read_line(self) -> str:
-        assert self.process.stdout is not None
-        return str(self.process.stdout.readline())
-
-    def finish(self) -> tuple[int, str, str]:
-        """Exit code, standard output and standard error once it has ended by itself."""
-        output, errors = self.process.communicate(timeout=SECONDS)
-        return self.process.returncode, output, errors
-
-    def close(self) -> None:
-        self.sender.close()
-        self.process.kill()
-        self.process.communicate()
-
-
-Start: TypeAlias = Callable[..., Running]
 
 
 @pytest.fixture
@@ -126,7 +48,7 @@ def test_json_lines(start: Start) -> None:
     assert code == ExitCode.OK
     options, first, second = map(json.loads, output.splitlines())
     host, port = collector.sender.getsockname()
-    source = {"_exporter": f"{host}:{port}", "_domain": 1}
+    source = {"_exporter": f"{host}:{port}", "_protocol": "ipfix", "_domain": 1}
     assert options == {
         **source,
         "_template": 257,
@@ -158,13 +80,6 @@ def test_json_lines(start: Start) -> None:
     assert facts["templates"] == "1"
     assert facts["options templates"] == "1"
     assert facts["data set before its template"] == "1"
-
-
-def summary(errors: str) -> dict[str, str]:
-    """Label → value of the summary on standard error."""
-    _, _, block = errors.partition("collected for ")
-    lines = [line.strip().split("  ") for line in block.splitlines()[1:]]
-    return {parts[0]: next(part.strip() for part in parts[1:] if part) for parts in lines}
 
 
 def test_table(start: Start) -> None:
@@ -245,14 +160,14 @@ def test_timeout_before_count(start: Start) -> None:
 def test_malformed_messages_are_told_once_and_counted(start: Start) -> None:
     collector = start("--count", "1")
     good = message(ipfix_set(2, FLOW))
-    collector.send(good[:-1], good[:-2], message(version=9), b"", good, flows(0, 1))
+    collector.send(good[:-1], good[:-2], message(version=8), b"", good, flows(0, 1))
     code, _, errors = collector.finish()
     assert code == ExitCode.OK
     host, port = collector.sender.getsockname()
     lines = errors.partition("collected for ")[0].splitlines()
     assert [line.partition("; ")[0].partition(": ")[0] for line in lines] == [f"{host}:{port}"] * 2
     assert "offset 2: wrong message length: " in lines[0]
-    assert "offset 0: unsupported version: 9 (NetFlow v9)" in lines[1]
+    assert "offset 0: unsupported version: 8, known are" in lines[1]
     facts = summary(errors)
     assert facts["errors"] == "4"
     assert facts["wrong message length"] == "3"
@@ -317,6 +232,7 @@ def test_address_in_use(start: Start) -> None:
         ["--count", "-1"],
         ["--timeout", "nan"],
         ["--timeout", "0"],
+        ["--listen", "sctp://127.0.0.1"],
     ],
 )
 def test_wrong_arguments(arguments: list[str]) -> None:
@@ -361,5 +277,5 @@ def test_unbuffered_output_gets_all_of_the_text() -> None:
     pipe = Reluctant()
     # The type wants a buffer here; PYTHONUNBUFFERED gives what has none.
     output = io.TextIOWrapper(pipe, "utf-8", write_through=True)  # type: ignore[arg-type]
-    _write_all(output, "{} ü\n" * 100)
+    write_all(output, "{} ü\n" * 100)
     assert pipe.taken.decode() == "{} ü\n" * 100

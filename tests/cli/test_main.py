@@ -60,8 +60,8 @@ USAGE: list[tuple[list[str], str]] = [
     (["chek"], "unknown command 'chek' (did you mean check?); see spanflow --help"),
     (
         ["zzz"],
-        "unknown command 'zzz' (known: run, meter, collect, check, interfaces, protocols, healthcheck);"
-        " see spanflow --help",
+        "unknown command 'zzz' (known: run, meter, collect, check, explain, spool, keygen, interfaces,"
+        " protocols, healthcheck); see spanflow --help",
     ),
     (["check"], "the following arguments are required: FILE; see spanflow check --help"),
     (["check", "f", "g"], "unrecognized arguments: g; see spanflow --help"),
@@ -81,7 +81,9 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_64(
 def test_help_lists_the_commands(capsys: Captured) -> None:
     assert main(["--help"]) == ExitCode.OK
     out = capsys.readouterr().out
-    assert all(f"\n    {name} " in out for name in ("meter", "collect", "check"))
+    assert all(
+        f"\n    {name} " in out for name in ("meter", "collect", "check", "explain", "spool", "keygen")
+    )
 
 
 def test_help_of_a_command(capsys: Captured) -> None:

@@ -22,6 +22,7 @@ from spanflow.cli.tables import (
     seconds_text,
     summary_lines,
 )
+from spanflow.collecting.learned import Said
 from spanflow.record import RECORD, Array, Batch
 
 START_NS = 1_764_000_000_123_456_789
@@ -50,8 +51,8 @@ def record(source: str, destination: str, protocol: int, **members: Any) -> Arra
     return batch
 
 
-def row_of(values: dict[str, Any]) -> FlowRow:
-    row = row_from_record(values)
+def row_of(values: dict[str, Any], **said: Any) -> FlowRow:
+    row = row_from_record(values, Said(**said))
     assert row is not None
     return row
 
@@ -113,8 +114,7 @@ TLS_GOOGLE = {"master_protocol": 91, "application": 126}
 
 def test_the_application_of_a_record_and_of_a_batch() -> None:
     (row,) = rows_from_batch(Batch(record("10.0.0.1", "10.0.0.2", 6, **TLS_GOOGLE)), APPLICATIONS)
-    known = row_from_record({**BIFLOW_ELEMENTS, "application": "TLS.Google"})
-    assert known is not None
+    known = row_of(BIFLOW_ELEMENTS, application="TLS.Google")
     assert row.application == known.application == "TLS.Google"
 
 
@@ -126,7 +126,7 @@ def test_without_names_there_is_no_application() -> None:
 
 def test_the_application_is_shown_once_one_is_known() -> None:
     table = FlowTable(Style())
-    unknown, known = row_of(BIFLOW_ELEMENTS), row_of({**BIFLOW_ELEMENTS, "application": "TLS.Google"})
+    unknown, known = row_of(BIFLOW_ELEMENTS), row_of(BIFLOW_ELEMENTS, application="TLS.Google")
     assert "application" not in table.lines([unknown])[0]
     header, first, second = table.lines([known, unknown])
     column = header.index("application")
@@ -147,15 +147,41 @@ APPLICATION_CELLS = [
 
 @pytest.mark.parametrize(("name", "cell"), APPLICATION_CELLS, ids=[cell for _, cell in APPLICATION_CELLS])
 def test_an_application_from_anywhere_is_shown_safely(name: str, cell: str) -> None:
-    header, line = FlowTable(Style()).lines([row_of({**BIFLOW_ELEMENTS, "application": name})])
+    header, line = FlowTable(Style()).lines([row_of(BIFLOW_ELEMENTS, application=name)])
     column = header.index("application")
     assert line[column : line.index("  12/10")].rstrip() == cell
 
 
 def test_the_application_stays_where_there_is_little_room() -> None:
-    header = FlowTable(Style(width=85)).lines([row_of({**BIFLOW_ELEMENTS, "application": "TLS"})])[0]
+    header = FlowTable(Style(width=85)).lines([row_of(BIFLOW_ELEMENTS, application="TLS")])[0]
     assert "application" in header
     assert "packets" not in header
+
+
+SAMPLING = [
+    ("a record that says it", {"samplingInterval": 100}, None, "1:100"),
+    ("options that say it", {}, 12.5, "1:12.5"),
+    ("the record knows better", {"samplingInterval": 10}, 100.0, "1:10"),
+    ("a large rate", {}, 1_000_000.0, "1:1000000"),
+    ("every packet", {}, 1.0, None),
+    ("nobody says it", {}, None, None),
+]
+
+
+@pytest.mark.parametrize(("values", "told", "cell"), [s[1:] for s in SAMPLING], ids=[s[0] for s in SAMPLING])
+def test_sampling_is_shown_where_packets_were_left_out(
+    values: dict[str, Any], told: float | None, cell: str | None
+) -> None:
+    header, line = FlowTable(Style()).lines([row_of({**BIFLOW_ELEMENTS, **values}, sampling=told)])
+    assert ("sampling" in header) == (cell is not None)
+    assert cell is None or line.split()[-1] == cell
+
+
+def test_interfaces_are_shown_once_one_has_a_name_and_go_first() -> None:
+    row = row_of(BIFLOW_ELEMENTS, ingress_interface="eth0\x07", egress_interface="")
+    header, line = FlowTable(Style()).lines([row])
+    assert (header.split()[-1], line.split()[-1]) == ("in", "eth0\\x07")
+    assert FlowTable(Style(width=140)).lines([row])[0].split()[-1] == "vlan"
 
 
 ROWS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [

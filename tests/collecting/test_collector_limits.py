@@ -9,10 +9,11 @@ from contextlib import suppress
 import pytest
 
 from collecting.messages import FieldSpec, ipfix_set, message, template, withdrawal
+from collecting.netflow import flowset, packet9, template9
 from spanflow.collecting.counters import CollectorCounters
 from spanflow.collecting.malformed import MalformedMessageError, Reason
-from spanflow.collecting.message import read_header
 from spanflow.collecting.process import CollectingProcess
+from spanflow.collecting.protocols import read_header
 from spanflow.collecting.session import Limits, TransportSession
 
 
@@ -118,6 +119,29 @@ COSTLY = [
     ("a set for each withdrawal", many_sets(ipfix_set(2, withdrawal(300)))),
     ("the widest template", define(256, fields=1024)),
 ]
+
+
+COSTLY9 = [
+    ("records of one octet", flowset(0, template9(256, (9999, 1))) + flowset(256, b"\1" * 65_000)),
+    ("flowsets with a record of one octet", flowset(256, b"\1\1\1\1") * 8000),
+    ("flowsets of an unknown template", flowset(300, b"\1\1\1\1") * 8000),
+    ("new definitions", flowset(0, template9(256, (9999, 1)), template9(256, (9998, 1))) * 3000),
+    ("the widest template", flowset(0, template9(256, *[(9000 + n, 1) for n in range(1024)]))),
+]
+
+
+@pytest.mark.parametrize("flowsets", [c[1] for c in COSTLY9], ids=[c[0] for c in COSTLY9])
+def test_no_packet_of_netflow9_takes_long(flowsets: bytes) -> None:
+    process = CollectingProcess()
+    full = [flowset(0, template9(1000 + number, *[(9, 1)] * 10)) for number in range(1000)]
+    for definition in [*full, flowset(0, template9(256, (9999, 1)))]:
+        process.receive(packet9(definition, count=1), "a")
+    octets = packet9(flowsets, count=1)[:65_507]
+    started = time.process_time()
+    for _ in range(3):
+        with suppress(MalformedMessageError):
+            process.receive(octets, "a")
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["udp", "stream"])

@@ -22,8 +22,9 @@ from collecting.messages import (
 )
 from spanflow.collecting.counters import CollectorCounters
 from spanflow.collecting.malformed import Reason
-from spanflow.collecting.message import Message, read_header
+from spanflow.collecting.message import Message
 from spanflow.collecting.process import CollectingProcess
+from spanflow.collecting.protocols import read_header
 from spanflow.collecting.session import Limits, TransportSession
 from spanflow.collecting.values import encoding_of
 

@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collecting.messages import FieldSpec, ipfix_set, long, message, options_template, short, template
+from collecting.netflow import flowset, options_template9, packet5, packet9, record5, template9
 from spanflow.collecting.process import CollectingProcess
 from spanflow.errors import DecodeError
 
@@ -47,17 +48,30 @@ SEEDS = [
     ),
 ]
 
+SEEDS9 = [
+    packet9(
+        flowset(0, template9(256, "sourceIPv4Address", ("octetDeltaCount", 4), "flowStartSysUpTime")),
+        flowset(1, options_template9(257, [(1, 4), (2, 2)], ("samplingInterval", 4), ("interfaceName", 5))),
+        flowset(256, bytes(range(24))),
+        flowset(257, bytes(10) + b"eth0\0", bytes(10) + b"eth1\0"),
+        count=6,
+    ),
+    packet9(flowset(0, template9(300, "protocolIdentifier")), flowset(300, b"\1\2"), count=3),
+]
+SEED5 = packet5(record5(), record5(protocol=17), sampling=0x8064, engine=(1, 2))
+
 
 def decode_all(*datagrams: bytes) -> None:
     """Decode them as one exporter's; only DecodeError may come out. JSON must take all that is decoded."""
     process = CollectingProcess()
     for octets in datagrams:
         try:
-            _, decoded = process.receive(octets, "exporter")
+            session, decoded = process.receive(octets, "exporter")
         except DecodeError:
             continue
         for data_set in decoded.data_sets:
             for record in data_set.records:
+                session.said(decoded.header.observation_domain_id, data_set.template.by_name(record))
                 json.dumps(data_set.template.json_object(record), allow_nan=False)
                 data_set.template.by_name(record)
     assert process.counters.messages + process.counters.discarded.total() == len(datagrams)
@@ -78,7 +92,24 @@ def test_any_sets(sets: list[tuple[int, bytes]]) -> None:
 
 @settings(deadline=DEADLINE)
 @given(
-    st.sampled_from(SEEDS),
+    st.lists(st.tuples(st.sampled_from([0, 1, 2, 256, 257]), st.binary(max_size=80)), max_size=8),
+    st.integers(0, 65535),
+)
+@example([(0, b"\1\0\0\1\0\1\0\0"), (1, b"\1\0\0\0\0\0")], 1)
+def test_any_flowsets(sets: list[tuple[int, bytes]], count: int) -> None:
+    packet = packet9(*(flowset(set_id, content, padding=b"") for set_id, content in sets), count=count)
+    decode_all(packet, packet)
+
+
+@settings(deadline=DEADLINE)
+@given(st.binary(max_size=1500), st.integers(0, 40))
+def test_any_octets_behind_a_header_of_netflow5(content: bytes, count: int) -> None:
+    decode_all(packet5(content, count=count), packet5(content[: 48 * count].ljust(48 * count), count=count))
+
+
+@settings(deadline=DEADLINE)
+@given(
+    st.sampled_from([*SEEDS, *SEEDS9, SEED5]),
     st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=6),
     st.booleans(),
 )
@@ -95,6 +126,12 @@ def test_truncations() -> None:
         for size in range(len(seed)):
             cut = seed[:size]
             decode_all(cut, cut[:2] + struct.pack("!H", size) + cut[4:] if size >= 4 else cut, seed)
+
+
+def test_truncations_of_netflow() -> None:
+    for seed in (*SEEDS9, SEED5):
+        for size in range(len(seed)):
+            decode_all(seed[:size], seed)
 
 
 def ipv6_text(octets: bytes) -> str:

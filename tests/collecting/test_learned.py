@@ -22,7 +22,7 @@ from spanflow.collecting.message import Message
 from spanflow.collecting.process import CollectingProcess
 from spanflow.collecting.session import Limits, TransportSession
 from spanflow.exporting.profiles import GENERIC_APPLICATION, RICH, RICH_FIXED, Profile
-from spanflow.exporting.session import Session
+from spanflow.exporting.session import IpfixSession
 
 PEN = 64999
 VARIABLE = 65535
@@ -59,7 +59,7 @@ class Collector:
 
     def application(self, application_id: str, domain: int = 1, **values: Any) -> str:
         assert self.session is not None
-        return self.session.application(domain, {"applicationId": application_id, **values})
+        return self.session.said(domain, {"applicationId": application_id, **values}).application
 
 
 def test_names_of_applications() -> None:
@@ -93,7 +93,7 @@ def test_odd_records_have_no_more_than_they_say(values: dict[str, Any], expected
     collector = Collector()
     collector.receive(ipfix_set(3, NAMES), name_of(5, b"x"))
     assert collector.session is not None
-    assert collector.session.application(1, values) == expected
+    assert collector.session.said(1, values).application == expected
 
 
 def test_elements_are_named_when_they_are_explained() -> None:
@@ -214,7 +214,7 @@ def test_reads_what_we_send(profile: Profile) -> None:
             if not data_set.template.is_options:
                 rows = [data_set.template.by_name(record) for record in data_set.records]
                 shown += rows
-                applications += [session.application(DOMAIN, values) for values in rows]
+                applications += [session.said(DOMAIN, values).application for values in rows]
 
     added = application_of if profile is GENERIC_APPLICATION else rich_of
     expected = records_of(biflow=False, added=lambda flow: added(flow))
@@ -234,7 +234,7 @@ def test_reads_what_we_send(profile: Profile) -> None:
 
 
 def test_elements_under_another_enterprise_number_are_learned() -> None:
-    session = Session(
+    session = IpfixSession(
         RICH.templates(biflow=False, enterprise_number=PEN),
         observation_domain_id=1,
         max_message_octets=1400,

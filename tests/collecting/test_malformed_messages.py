@@ -10,8 +10,8 @@ import pytest
 from collecting.messages import ipfix_set, message, options_template, short, template, withdrawal
 from spanflow.collecting.counters import CollectorCounters
 from spanflow.collecting.malformed import MalformedMessageError, Reason
-from spanflow.collecting.message import read_header
 from spanflow.collecting.process import CollectingProcess
+from spanflow.collecting.protocols import read_header
 from spanflow.collecting.session import Limits, TransportSession
 from spanflow.errors import DecodeError
 
@@ -34,8 +34,9 @@ MALFORMED: list[tuple[str, bytes, Reason, int]] = [
     ("one octet", b"\0", Reason.MESSAGE_LENGTH, 0),
     ("half a header", VALID[:8], Reason.MESSAGE_LENGTH, 0),
     ("version 0", message(version=0), Reason.VERSION, 0),
-    ("NetFlow v9", message(version=9), Reason.VERSION, 0),
-    ("NetFlow v5, shorter than an IPFIX header", b"\0\5\0\0", Reason.VERSION, 0),
+    ("NetFlow v8", message(version=8), Reason.VERSION, 0),
+    ("NetFlow v9, shorter than its header", message(version=9), Reason.MESSAGE_LENGTH, 0),
+    ("NetFlow v5, shorter than its header", b"\0\5\0\0", Reason.MESSAGE_LENGTH, 0),
     ("version 11", message(version=11), Reason.VERSION, 0),
     ("length 0", with_length(VALID, 2, 0), Reason.MESSAGE_LENGTH, 2),
     ("length shorter than the header", with_length(VALID, 2, 15), Reason.MESSAGE_LENGTH, 2),

@@ -8,28 +8,50 @@ import socket
 
 import pytest
 
-from spanflow.collecting import listener
-from spanflow.collecting.listener import ListenError, UdpListener, address_text, parse_address
+from spanflow.collecting import udp_listener
+from spanflow.collecting.listen_address import ListenAddress, ListenError, address_text, parse_address
+from spanflow.collecting.udp_listener import UdpListener
 from spanflow.errors import ExitCode, UsageError
+
+LOOPBACK = ListenAddress("udp", "127.0.0.1", 0)
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("127.0.0.1:4739", ("127.0.0.1", 4739)),
-        ("127.0.0.1", ("127.0.0.1", 4739)),
-        ("[::1]:2055", ("::1", 2055)),
-        ("[fe80::1%lo]", ("fe80::1%lo", 4739)),
-        ("collector.example:0", ("collector.example", 0)),
-        (":4739", ("", 4739)),
+        ("127.0.0.1:4739", ("udp", "127.0.0.1", 4739)),
+        ("127.0.0.1", ("udp", "127.0.0.1", 4739)),
+        ("[::1]:2055", ("udp", "::1", 2055)),
+        ("[fe80::1%lo]", ("udp", "fe80::1%lo", 4739)),
+        ("collector.example:0", ("udp", "collector.example", 0)),
+        (":4739", ("udp", "", 4739)),
+        ("udp://192.0.2.1", ("udp", "192.0.2.1", 4739)),
+        ("tcp://192.0.2.1", ("tcp", "192.0.2.1", 4739)),
+        ("tls://[::1]", ("tls", "::1", 4740)),
+        ("tls://:9", ("tls", "", 9)),
     ],
 )
-def test_addresses(text: str, expected: tuple[str, int]) -> None:
-    assert parse_address(text) == expected
+def test_addresses(text: str, expected: tuple[str, str, int]) -> None:
+    assert parse_address(text) == ListenAddress(*expected)
 
 
 @pytest.mark.parametrize(
-    "text", ["::1", "::1:4739", "[::1", "[::1]4739", "host:", "host:x", "h:-1", "h:65536", "[]:1"]
+    "text",
+    [
+        "::1",
+        "::1:4739",
+        "[::1",
+        "[::1]4739",
+        "host:",
+        "host:x",
+        "h:-1",
+        "h:65536",
+        "[]:1",
+        "sctp://h",
+        "://h",
+        "tcp:h",
+        "tcp://h/x",
+    ],
 )
 def test_addresses_that_are_none(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--listen .*[;] "):
@@ -50,7 +72,7 @@ def test_address_text(address: tuple[object, ...], expected: str) -> None:
 
 
 def test_receives_with_a_large_buffer() -> None:
-    with UdpListener("127.0.0.1", 0) as bound, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    with UdpListener(LOOPBACK) as bound, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         assert list(bound.datagrams(5)) == []
         host, _, port = bound.address.partition(":")
         sender.connect((host, int(port)))
@@ -64,8 +86,8 @@ def test_receives_with_a_large_buffer() -> None:
 
 def test_overflow_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also what was lost behind the last datagram that is read."""
-    monkeypatch.setattr(listener, "RECEIVE_BUFFER", 4096)
-    with UdpListener("127.0.0.1", 0) as bound, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    monkeypatch.setattr(udp_listener, "RECEIVE_BUFFER", 4096)
+    with UdpListener(LOOPBACK) as bound, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         host, _, port = bound.address.partition(":")
         for _ in range(100):
             sender.sendto(bytes(1000), (host, int(port)))
@@ -75,12 +97,12 @@ def test_overflow_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_address_in_use() -> None:
-    with UdpListener("127.0.0.1", 0) as bound:
+    with UdpListener(LOOPBACK) as bound:
         port = int(bound.address.rpartition(":")[2])
         with pytest.raises(
             ListenError, match=f"^--listen 127.0.0.1:{port}: the address is in use; "
         ) as caught:
-            UdpListener("127.0.0.1", port)
+            UdpListener(ListenAddress("udp", "127.0.0.1", port))
         assert caught.value.exit_code == ExitCode.UNAVAILABLE
 
 
@@ -98,12 +120,12 @@ def test_other_errors(monkeypatch: pytest.MonkeyPatch, number: int, exit_code: E
 
     monkeypatch.setattr(socket, "socket", type("Socket", (socket.socket,), {"bind": bind}))
     with pytest.raises(ListenError, match=words) as caught:
-        UdpListener("::1", 700)
+        UdpListener(ListenAddress("udp", "::1", 700))
     assert str(caught.value).startswith("--listen [::1]:700: ")
     assert caught.value.exit_code == exit_code
 
 
 def test_no_such_host() -> None:
     with pytest.raises(ListenError, match="no such host; use") as caught:
-        UdpListener("host..invalid", 0)
+        UdpListener(ListenAddress("udp", "host..invalid", 0))
     assert caught.value.exit_code == ExitCode.UNAVAILABLE

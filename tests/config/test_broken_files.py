@@ -160,10 +160,10 @@ BROKEN: list[tuple[str, str | bytes, list[str]]] = [
     ),
     (
         "collector_urls",
-        "collectors:\n  - 10.0.0.1:4739\n  - ipfix+tcp://h\n  - ipfix+udp://h?biflw=1&mtu=9&domain=x\n",
+        "collectors:\n  - 10.0.0.1:4739\n  - ipfix+tpc://h\n  - ipfix+udp://h?biflw=1&mtu=9&domain=x\n",
         [
             "2:5: collectors[0]: '10.0.0.1:4739' is no URL; write ipfix+udp://HOST:PORT",
-            "3:5: collectors[1]: unknown scheme 'ipfix+tcp'; did you mean ipfix+udp?",
+            "3:5: collectors[1]: unknown scheme 'ipfix+tpc'; did you mean ipfix+tcp?",
             "4:5: collectors[2].biflw: unknown option 'biflw'; did you mean biflow?",
             "4:5: collectors[2].mtu: '9' is out of range; use 512 to 65507, or 0 or auto (from the path MTU)",
             "4:5: collectors[2].domain: 'x' is not a whole number; use 0 to 4294967295",

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spanflow.config.collector_settings import SCHEMES
 from spanflow.config.collector_url import CollectorError, Problem, parse_collector
 from spanflow.config.schema import Collector, Export
 
@@ -27,6 +28,13 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
     ("ipfix+udp://h?name=a%26b%20c+d", {"host": "h", "name": "a&b c+d"}),
     ("ipfix+udp://h?mtu=auto&pace=0", {"host": "h", "max_message_size": 0, "pace": 0}),
     ("ipfix+udp://h?mtu=9000", {"host": "h", "max_message_size": 9000}),
+    ("ipfix+tcp://h", {"transport": "tcp", "host": "h"}),
+    ("ipfix+tls://h", {"transport": "tls", "host": "h", "port": 4740}),
+    ("netflow9://h", {"protocol": "netflow9", "host": "h", "port": 2055}),
+    ("netflow5://h:9", {"protocol": "netflow5", "host": "h", "port": 9}),
+    ("json+tcp://h:9", {"protocol": "json", "transport": "tcp", "host": "h", "port": 9}),
+    ("ipfix+file:///a%20b/%25Y", {"transport": "file", "path": "/a b/%Y", "port": 0}),
+    ("ipfix+udp://h?add=flowStartSeconds,ja4Client", {"host": "h", "add": ("flowStartSeconds", "ja4Client")}),
     (
         "ipfix+udp://h?template_refresh=5s&template_refresh_packets=10&template_copies=1&queue_size=4MiB",
         {"host": "h", "template_refresh": 5 * SECOND, "template_refresh_packets": 10}
@@ -37,8 +45,37 @@ ACCEPTED: list[tuple[str, dict[str, Any]]] = [
 REFUSED: list[tuple[str, list[str]]] = [
     ("", ["url: '' is no URL; write ipfix+udp://HOST:PORT"]),
     ("127.0.0.1:4739", ["url: '127.0.0.1:4739' is no URL; write ipfix+udp://HOST:PORT"]),
-    ("udp://h", ["url: unknown scheme 'udp'; known: ipfix+udp"]),
-    ("kafka://h", ["url: unknown scheme 'kafka'; known: ipfix+udp"]),
+    ("udp://h", [f"url: unknown scheme 'udp'; known: {', '.join(SCHEMES)}"]),
+    ("kafka://h", [f"url: unknown scheme 'kafka'; known: {', '.join(SCHEMES)}"]),
+    ("ipfix+tcpp://h", ["url: unknown scheme 'ipfix+tcpp'; did you mean ipfix+tcp?"]),
+    ("json+tcp://h", ["url: the port is missing; write :PORT behind the host"]),
+    ("ipfix+file://h/x", ["url: 'h' stands where a file has no host; begin the path with ///"]),
+    ("ipfix+file:///", ["url: '/' names no file; write :///DIRECTORY/FILE"]),
+    ("ipfix+file:///a/", ["url: '/a/' names no file; write :///DIRECTORY/FILE"]),
+    (
+        "netflow9://h?biflow=true",
+        [
+            "biflow: has no meaning for netflow9; remove it, or use ipfix+udp, ipfix+tcp, ipfix+tls,"
+            " ipfix+sctp, ipfix+dtls, ipfix+file"
+        ],
+    ),
+    ("ipfix+tls://h?certificate=/a", ["key: is missing; certificate and key go together"]),
+    (
+        "ipfix+udp://h?elements=flowId,octetDeltaCount&remove=flowId",
+        ["remove: has no meaning beside elements; leave them out there"],
+    ),
+    (
+        "ipfix+udp://h?anonymize=crypto-pan",
+        ["anonymize_key: is missing; make one with `spanflow keygen FILE` and name it here"],
+    ),
+    (
+        "ipfix+udp://h?add=flowId,octetDelta",
+        [
+            "add: unknown element 'octetDelta'; did you mean octetDeltaCount?",
+            "add: flowId is sent in any case; leave it out",
+        ],
+    ),
+    ("ipfix+udp://h?group_mode=balance", ["group_mode: has no meaning without group; add group=NAME"]),
     ("ipfix+udp://", ["url: the host is missing; write a name or an address after ://"]),
     ("ipfix+udp://:4739", ["url: the host is missing; write a name or an address after ://"]),
     ("ipfix+udp://[]:4739", ["url: the host is missing; write a name or an address after ://"]),
@@ -72,13 +109,13 @@ REFUSED: list[tuple[str, list[str]]] = [
         "ipfix+udp://h?max_message_size=1400",
         ["max_message_size: unknown option 'max_message_size'; its name is mtu here"],
     ),
-    ("ipfix+udp://h?profile=nfdump", ["profile: unknown value 'nfdump'; known: generic, rich"]),
+    ("ipfix+udp://h?profile=nfdumb", ["profile: unknown value 'nfdumb'; did you mean nfdump?"]),
     ("ipfix+udp://" + "h" * 3000, ["url: 3012 characters are too long; use at most 2048"]),
     (
-        "ipfix+tcp://h:x?biflw=true&template_refresh=5",
+        "ipfix+utp://h:x?biflw=true&template_refresh=5",
         [
-            "url: unknown scheme 'ipfix+tcp'; did you mean ipfix+udp?",
-            "url: 'x' is no port; use 1 to 65535, or leave it out for 4739",
+            "url: unknown scheme 'ipfix+utp'; did you mean ipfix+udp?",
+            "url: 'x' is no port; use 1 to 65535",
             "biflw: unknown option 'biflw'; did you mean biflow?",
             "template_refresh: '5' has no unit; write 5s, or another of ns, us, ms, s, m, h, d",
         ],

@@ -102,9 +102,12 @@ def test_the_commented_interfaces_of_the_shipped_file_load(tmp_path: Path) -> No
 
 
 def test_the_commented_collectors_of_the_shipped_file_load(tmp_path: Path) -> None:
-    first, second = load_example("collectors", tmp_path / "probe.yaml").collectors
+    first, *others = load_example("collectors", tmp_path / "probe.yaml").collectors
     assert first == Collector(host="2001:db8::1", biflow=True, domain=7)
-    assert all(getattr(second, option.attribute) is not None for option in settings_of(Collector).values())
+    assert [each.transport for each in others] == ["udp", "tls", "file"]
+    for declared in settings_of(Collector).values():
+        values = [getattr(each, declared.attribute) for each in others]
+        assert any(value is not None for value in values), f"no example of {declared.key}"
 
 
 def test_the_commented_plugins_of_the_shipped_file_load(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_interfaces_and_collectors_are_added_in_the_order_of_precedence(tmp_path
     settings = load(path, [], ["ipfix+udp://d"], ["eth3"], environment)
     assert [each.name for each in settings.interfaces] == ["eth0", "eth1", "eth2", "eth3"]
     assert [each.host for each in settings.collectors] == ["a", "b", "c", "d"]
-    assert [each.biflow for each in settings.collectors] == [False, True, False, False]
+    assert [each.biflow for each in settings.collectors] == [None, True, None, None]
     overridden = load(path, ["interfaces=lo"], environment=environment)
     assert [each.name for each in overridden.interfaces] == ["lo"]
 

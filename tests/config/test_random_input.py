@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import MISSING
+from dataclasses import MISSING, replace
 from ipaddress import ip_network
 from typing import Any
 
@@ -21,13 +21,16 @@ from spanflow.config.application_rules import (
     ServerName,
 )
 from spanflow.config.bpf import CaptureFilter
+from spanflow.config.collector_options import misplaced
+from spanflow.config.collector_settings import SCHEMES
 from spanflow.config.declare import settings_of
 from spanflow.config.describe import shipped_yaml
 from spanflow.config.engine_values import EngineName, FilePath
 from spanflow.config.lists import ListOf, MappingOf
 from spanflow.config.load import load
-from spanflow.config.network_values import InterfaceName, ListenAddress
+from spanflow.config.network_values import InterfaceName, IpAddress, ListenAddress
 from spanflow.config.quantities import Quantity
+from spanflow.config.record_filter import FilterExpression
 from spanflow.config.render import to_yaml
 from spanflow.config.schema import Collector, Interface, Settings, root_keys, sections, setting_keys
 from spanflow.config.values import Boolean, Choice, InvalidValueError, Kind, OrNone, SetOf, Text
@@ -139,6 +142,12 @@ def values_of(kind: Kind[Any]) -> st.SearchStrategy[Any]:
             return st.from_regex(r"[^\s/]{1,15}", fullmatch=True).filter(lambda name: _is_name(kind, name))
         case ListenAddress():
             return st.tuples(st.ip_addresses().map(str), st.integers(0, 65535))
+        case IpAddress():
+            return st.ip_addresses().map(str)
+        case FilterExpression():
+            return st.sampled_from(
+                ["net 10.0.0.0/8", "proto tcp and not port 53", 'app "my own" or octets > 9']
+            )
         case EngineName():
             return st.sampled_from(["auto", "ndpi-4.2", "ndpi-5.0.1", "/opt/engine: a.so"])
         case FilePath():
@@ -187,6 +196,32 @@ def objects_of(cls: type[Any], **fixed: st.SearchStrategy[Any]) -> st.SearchStra
     return st.builds(cls, **members, **fixed)
 
 
+@st.composite
+def collectors(draw: st.DrawFn) -> Collector:
+    """Collectors of any scheme, with options that go together; none is in a group with others."""
+    scheme = SCHEMES[draw(st.sampled_from(list(SCHEMES)))]
+    place = (
+        {"path": draw(st.sampled_from(["/a", "/var/b c/%Y.ipfix", "/é#?"])), "port": 0}
+        if scheme.transport == "file"
+        else {
+            "host": draw(st.sampled_from(["h", "2001:db8::1", "192.0.2.1"])),
+            "port": draw(st.integers(1, 65535)),
+        }
+    )
+    # A few at a time: to draw all of them takes too long.
+    known = settings_of(Collector)
+    chosen = draw(st.sets(st.sampled_from([key for key in known if not key.startswith("group")]), max_size=6))
+    options = {known[key].attribute: draw(values_of(known[key].kind)) for key in sorted(chosen)}
+    collector = Collector(protocol=scheme.protocol, transport=scheme.transport, **place, **options)
+    while wrong := {known[key].attribute: known[key].default for key, _ in misplaced(collector)}:
+        if "anonymize_key" in wrong:
+            wrong["anonymize"] = known["anonymize"].default
+        if wrong.keys() & {"certificate", "key"}:
+            wrong |= {"certificate": None, "key": None}
+        collector = replace(collector, **wrong)
+    return collector
+
+
 # Of three interfaces.
 MOST_WORKERS = 3 * 64
 
@@ -197,9 +232,7 @@ SETTINGS = st.builds(
         tuple
     ),
     collectors=st.lists(
-        objects_of(
-            Collector, host=st.sampled_from(["h", "2001:db8::1", "192.0.2.1"]), port=st.integers(1, 65535)
-        ),
+        collectors(),
         max_size=3,
         unique_by=lambda collector: collector.name,
     ).map(tuple),

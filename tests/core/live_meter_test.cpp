@@ -164,11 +164,19 @@ TEST_CASE("timeouts change while it runs, for the Flows in the cache too") {
   wait_until([&] { return meter.counters()[0].ended[static_cast<std::size_t>(EndDetail::idle)] == 100; });
 }
 
-TEST_CASE("our own datagrams are not metered") {
+TEST_CASE("our own exports are not metered") {
   LiveMeter meter(options(), interfaces(std::make_unique<ScriptedSource>(300)));
   Address source = Address::mapped(0x0100000a);  // 10.0.0.1, as it lies on the wire
   Address destination = Address::mapped(0xfa00000a);
-  meter.set_own_exports({{.source = source, .destination = destination, .source_port = 1000, .destination_port = 53}});
+  OwnExport own{.source = source,
+                .destination = destination,
+                .source_port = 1000,
+                .destination_port = 53,
+                .protocol = Protocol::udp};
+  auto over_tcp = own;
+  over_tcp.source = Address::mapped(0x0200000a);
+  over_tcp.protocol = Protocol::tcp;
+  meter.set_own_exports({own, over_tcp});
   meter.start();
   wait_until([&] { return meter.states()[0].counters.received.packets == 300; });
   const auto counters = meter.counters()[0];

@@ -18,9 +18,9 @@ from exporting.flow_batches import (
 )
 from spanflow.applications import Application, Applications
 from spanflow.exporting.profiles import Profile
-from spanflow.exporting.session import Session
+from spanflow.exporting.session import IpfixSession
 
-NOW = 1_800_000_000
+NOW = 1_800_000_000 * 10**9
 DOMAIN = 7
 SAMPLING: Values = {
     "selectorId": 0,
@@ -197,7 +197,7 @@ def records_of(*, biflow: bool, added: Callable[[Flow], Values]) -> list[Values]
 
 def whole_export(profile: Profile, *, biflow: bool) -> list[bytes]:
     """The Messages of a session: Templates, all options, all CLASSIFIED Flows."""
-    session = Session(
+    session = IpfixSession(
         profile.templates(biflow=biflow),
         observation_domain_id=DOMAIN,
         max_message_octets=1400,

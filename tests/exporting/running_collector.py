@@ -17,6 +17,7 @@ from typing import Any
 from exporting.flow_batches import Flow, batch_of
 from spanflow.applications import Applications
 from spanflow.config.schema import Collector, Export
+from spanflow.exporting.facts import NO_FACTS, ProbeFacts
 from spanflow.exporting.process import ExportingProcess
 from spanflow.exporting.receiver_queue import look_into_proc
 from spanflow.exporting.transport.interface import LocalFlow
@@ -35,14 +36,20 @@ def free_port() -> int:
 
 
 def send_to(
-    port: int, *batches: Sequence[Flow], applications: Applications | None = None, **options: Any
+    port: int,
+    *batches: Sequence[Flow],
+    applications: Applications | None = None,
+    facts: ProbeFacts = NO_FACTS,
+    **options: Any,
 ) -> None:
     """Export the Flows (each sequence of one IP version); returns when the collector has read everything.
 
-    options: of the collector.
+    options: of the collector. facts: what options tell of the probe.
     """
     collector = Collector(host="127.0.0.1", port=port, **options)
-    process = ExportingProcess(collector, Export(), domain=7, offline=True, applications=applications)
+    process = ExportingProcess(
+        collector, Export(), domain=7, offline=True, applications=applications, facts=facts
+    )
     process.start()
     for flows in batches:
         assert process.offer(batch_of(*flows), wait_s=inf)

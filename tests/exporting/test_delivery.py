@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import socket
 from ipaddress import ip_address
 from itertools import pairwise
 
@@ -19,8 +18,7 @@ from spanflow.exporting.counters import DeliveryCounters, DropReason, Tally, tal
 from spanflow.exporting.delivery import Delivery, Refresh
 from spanflow.exporting.pacing import Pacer, Unpaced
 from spanflow.exporting.profiles import GENERIC, RICH, Profile
-from spanflow.exporting.session import Session
-from spanflow.exporting.transport.addresses import Address
+from spanflow.exporting.session import IpfixSession
 from spanflow.exporting.transport.interface import LocalFlow, Sent
 from spanflow.record import Array, Batch
 
@@ -31,7 +29,10 @@ class Wire:
     """A transport that keeps what it is given, or fails as `outcomes` say, one for each call."""
 
     def __init__(self, *outcomes: Sent) -> None:
-        self.address = Address(socket.AF_INET, ("192.0.2.2", 4739))
+        self.reliable = False
+        self.rotation_due = False
+        self.ended = ""
+        self.unacknowledged = 0
         local = ip_address("192.0.2.1")
         self.flow = LocalFlow(local, 1, local, 2)
         self.refusals = 0
@@ -60,7 +61,13 @@ class Wire:
             self.most = 1
         return sent
 
-    def notice_refusals(self) -> None: ...
+    def notice(self) -> None: ...
+
+    def unacknowledged_octets(self) -> int:
+        return self.unacknowledged
+
+    def finish(self, timeout_s: float) -> bool:
+        return True
 
     def close(self) -> None: ...
 
@@ -81,7 +88,7 @@ class Setup:
         self.clock = FakeClock()
         self.counters = DeliveryCounters()
         self.stopping = False
-        self.session = Session(
+        self.session = IpfixSession(
             profile.templates(biflow=False),
             observation_domain_id=7,
             max_message_octets=1400,
@@ -364,7 +371,7 @@ def test_tables_never_come_to_a_new_collector_before_templates() -> None:
     setup.wire.refusals += 1
     setup.delivery.deliver(batch_of(*CLASSIFIED_IPV4))
     setup.wire.refusals += 1
-    setup.delivery.notice_refusals()
+    setup.delivery.notice()
     missed = len(setup.wire.messages)
     setup.clock.advance(1)
     setup.delivery.announce()

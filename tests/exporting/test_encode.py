@@ -25,17 +25,17 @@ from exporting.plain_ipfix import Reader
 from spanflow.exporting.message_runs import MessageRun
 from spanflow.exporting.profiles import GENERIC
 from spanflow.exporting.row_plan import RowPlan
-from spanflow.exporting.session import Session
+from spanflow.exporting.session import IpfixSession
 from spanflow.exporting.template import Source, Template
 from spanflow.fields import Operation
 from spanflow.information_elements import by_name
 from spanflow.record import RECORD, Batch
 
-NOW = 1_800_000_000
+NOW = 1_800_000_000 * 10**9
 
 
-def session(*, biflow: bool = False, max_octets: int = 1400, sequence_number: int = 0) -> Session:
-    return Session(
+def session(*, biflow: bool = False, max_octets: int = 1400, sequence_number: int = 0) -> IpfixSession:
+    return IpfixSession(
         GENERIC.templates(biflow=biflow),
         observation_domain_id=0xDEAD_BEEF,
         max_message_octets=max_octets,
@@ -43,7 +43,7 @@ def session(*, biflow: bool = False, max_octets: int = 1400, sequence_number: in
     )
 
 
-def runs(sender: Session, batch: Batch) -> Iterator[MessageRun]:
+def runs(sender: IpfixSession, batch: Batch) -> Iterator[MessageRun]:
     for rows in sender.rows(batch):
         yield from sender.messages(rows, NOW).runs
 
@@ -54,7 +54,7 @@ def messages(run: MessageRun) -> list[bytes]:
     return [octets[at : at + run.message_octets] for at in range(0, len(octets), run.message_octets)]
 
 
-def sent(sender: Session, *batches: Batch) -> list[bytes]:
+def sent(sender: IpfixSession, *batches: Batch) -> list[bytes]:
     """Templates, then the Messages of the batches."""
     found = sender.template_messages(NOW)
     for batch in batches:
@@ -145,8 +145,10 @@ def test_header_octet_by_octet() -> None:
     sender = session(sequence_number=41)
     (run,) = runs(sender, some_flows(20, both_ways=False))
     first, second = messages(run)
-    assert first[:20] == struct.pack(">HHIII HH", 10, 1364, NOW, 41, 0xDEAD_BEEF, 256, 1348)
-    assert second[:20] == struct.pack(">HHIII HH", 10, 20 + 4 * 84, NOW, 57, 0xDEAD_BEEF, 256, 4 + 4 * 84)
+    assert first[:20] == struct.pack(">HHIII HH", 10, 1364, NOW // 10**9, 41, 0xDEAD_BEEF, 256, 1348)
+    assert second[:20] == struct.pack(
+        ">HHIII HH", 10, 20 + 4 * 84, NOW // 10**9, 57, 0xDEAD_BEEF, 256, 4 + 4 * 84
+    )
     assert sender.sequence_number == 61
 
 

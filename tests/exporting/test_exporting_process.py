@@ -28,6 +28,11 @@ from spanflow.record import RECORD, Batch
 TIMEOUT_S = 30.0
 SMALL_QUEUE = 4 * RECORD.itemsize
 
+FIRST_OPTIONS = 2
+"""Of the profile `generic`, with each Template: how packets are sampled, when the probe was started."""
+TABLES = 4 + 4
+"""More slowly: the Flow Keys of each Template; what was metered, selected, exported, not exported."""
+
 
 @contextmanager
 def receiver() -> Iterator[socket.socket]:
@@ -124,7 +129,7 @@ def test_from_start_to_stop() -> None:
     assert counters.sent.records == len(IPV4_FLOWS) + len(IPV6_FLOWS)
     assert counters.sent.packets == sum(values["packetDeltaCount"] for values in expected)
     assert counters.sent.octets == sum(values["octetDeltaCount"] for values in expected)
-    assert counters.data_records == len(reader.records) == len(expected) + 3
+    assert counters.data_records == len(reader.records) == len(expected) + 3 * FIRST_OPTIONS + TABLES
     assert counters.messages == len(reader.sequence_numbers)
     assert counters.template_sends == 3
     assert counters.resolutions == 1
@@ -203,7 +208,7 @@ def test_an_idle_collector_is_refreshed_by_time() -> None:
             clock.advance(seconds)
             process.turn(0)
             assert process.counters().template_sends == expected
-        assert len(Reader().read_all(messages_of(listening)).options()) == 5
+        assert len(Reader().read_all(messages_of(listening)).options()) == 5 * FIRST_OPTIONS + 3 * TABLES
         process.stop()
 
 

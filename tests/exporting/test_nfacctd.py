@@ -147,3 +147,28 @@ def named(values: Values, names: tuple[str, ...]) -> dict[str, Any]:
         "flow_risk": str(values["flowRisk"]),
     }
     return {name: shown[name] for name in names}
+
+
+def test_its_own_profile(tmp_path: Path) -> None:
+    """TCP flags, which it reads of one octet alone, and the name of each application."""
+    port, output = free_port(), tmp_path / "flows.json"
+    primitives, configuration = tmp_path / "primitives.lst", tmp_path / "nfacctd.conf"
+    primitives.write_text(PRIMITIVES.format(server_name=1))
+    text = CONFIGURATION.format(port=port, output=output)
+    text = text.replace("sampling_rate", "sampling_rate,tcpflags,application_id,application_name")
+    configuration.write_text(f"{text}aggregate_primitives: {primitives}\n")
+    records = records_of(biflow=False, added=rich_of)
+    with collector_running(["nfacctd", "-f", str(configuration)], port, says="setting object handlers"):
+        send_to(port, CLASSIFIED_IPV4, CLASSIFIED_IPV6, applications=APPLICATIONS, profile="pmacct")
+        wait_for(
+            lambda: output.exists() and output.read_text().count("\n") >= len(records), "nfacctd to print"
+        )
+    printed = [json.loads(line) for line in output.read_text().splitlines()]
+    flags = [{"tcp_flags": str(values["tcpControlBits"] & 0xFF)} for values in records]
+    assert any(each["tcp_flags"] != "0" for each in flags)
+    assert by_flow(printed) == by_flow(
+        [
+            expected(values) | each | named(values, ("application_id", "application_name"))
+            for values, each in zip(records, flags, strict=True)
+        ]
+    )

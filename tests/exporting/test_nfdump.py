@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 
 from exporting.classified_flows import APPLICATIONS, CLASSIFIED_IPV4, CLASSIFIED_IPV6, records_of, rich_of
 from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, Flow, Values, biflow_of, uniflows_of
+from exporting.netflow_export import Interfaces
 from exporting.running_collector import TIMEOUT_S, collector_running, free_port, send_to
+from spanflow.exporting.facts import ObservedInterface
 
 Shown = dict[str, str]
 
@@ -24,15 +27,18 @@ def collected(tmp_path: Path, *, biflow: bool) -> tuple[list[Shown], str]:
     with collector_running(command, port):
         send_to(port, IPV4_FLOWS, IPV6_FLOWS, biflow=biflow)
     (file,) = tmp_path.glob("nfcapd.2*")
+    return raw(file), nfdump("-E", str(file))
+
+
+def raw(file: Path) -> list[Shown]:
     records = nfdump("-q", "-r", str(file), "-o", "raw").split("Flow Record:")[1:]
-    shown = [
+    return [
         {
             key.strip(): value.strip()
             for key, _, value in (line.partition("=") for line in record.splitlines())
         }
         for record in records
     ]
-    return shown, nfdump("-E", str(file))
 
 
 def nfdump(*arguments: str) -> str:
@@ -169,4 +175,47 @@ def test_nfdump_shows_the_application(options: dict[str, Any], tmp_path: Path) -
     assert "Sequence failures: 0" in nfdump("-E", str(file))
     # What it makes of the options: nothing that it complains about.
     complaints = [line for line in said if "nbar" in line or "extra bytes" in line or "rror:" in line]
+    assert complaints == []
+
+
+class NamedInterfaces(Interfaces):
+    """Those of the Flows."""
+
+    def interfaces(self) -> Sequence[ObservedInterface]:
+        return tuple(ObservedInterface(each, f"eth{each}", f"port {each}") for each in INTERFACES)
+
+
+INTERFACES = sorted(
+    {half.interface for flow in CLASSIFIED_IPV4 + CLASSIFIED_IPV6 for half in (flow.forward, flow.reverse)}
+    - {0}
+)
+
+
+@pytest.mark.parametrize("biflow", [False, True], ids=["uniflow", "biflow"])
+def test_its_own_profile(biflow: bool, tmp_path: Path) -> None:
+    """Names of interfaces, both MAC addresses as one pair, and of the responder no more than it can read."""
+    port = free_port()
+    command = ["nfcapd", "-b", "127.0.0.1", "-p", str(port), "-w", str(tmp_path), "-t", "3600"]
+    with collector_running(command, port) as said:
+        send_to(
+            port,
+            CLASSIFIED_IPV4,
+            CLASSIFIED_IPV6,
+            applications=APPLICATIONS,
+            facts=NamedInterfaces(),
+            profile="nfdump",
+            biflow=biflow,
+        )
+    (file,) = tmp_path.glob("nfcapd.2*")
+    shown = raw(file)
+    records = records_of(biflow=biflow, added=lambda flow: {})
+    assert [record["input"] for record in shown] == [
+        f"{number} eth{number}" for number in (values["ingressInterface"] for values in records)
+    ]
+    assert all(record["in dst mac"] == "00:00:00:00:00:00" for record in shown)
+    paired = [record | {"in dst mac": record["out dst mac"]} for record in shown]
+    assert [label(record) for record in paired] == [expected(values) for values in records]
+    # It has learned that the rate is 1.
+    assert all(record["Flags"].endswith(" Sampled") for record in shown)
+    complaints = [line for line in said if "rror:" in line or "extra bytes" in line]
     assert complaints == []

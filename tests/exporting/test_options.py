@@ -19,13 +19,10 @@ from exporting.classified_flows import (
 from exporting.plain_ipfix import OURS, Reader
 from spanflow.applications import Application, Applications
 from spanflow.errors import EncodeError
-from spanflow.exporting.options import (
-    application_attributes_template,
-    applications_template,
-    elements_template,
-)
+from spanflow.exporting.options.applications import application_attributes_template, applications_template
+from spanflow.exporting.options.elements import elements_template
 from spanflow.exporting.profiles import GENERIC, GENERIC_APPLICATION, RICH, RICH_FIXED, Profile
-from spanflow.exporting.session import Session
+from spanflow.exporting.session import IpfixSession
 from spanflow.exporting.template import options_template, padded
 from spanflow.information_elements import ENTERPRISE_NUMBER
 
@@ -36,8 +33,8 @@ def session(
     applications: Applications | None = APPLICATIONS,
     max_octets: int = 1400,
     enterprise_number: int = ENTERPRISE_NUMBER,
-) -> Session:
-    return Session(
+) -> IpfixSession:
+    return IpfixSession(
         profile.templates(biflow=False, enterprise_number=enterprise_number),
         observation_domain_id=DOMAIN,
         max_message_octets=max_octets,
@@ -46,7 +43,7 @@ def session(
     )
 
 
-def tables(sender: Session) -> Reader:
+def tables(sender: IpfixSession) -> Reader:
     """All that the tables say, read after the Templates."""
     reader = Reader().read_all(sender.template_messages(NOW))
     for message in sender.table_messages(NOW):

@@ -9,7 +9,7 @@ import struct
 import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,18 @@ from spanflow.config.plugin_settings import FIRST_ELEMENT
 from spanflow.config.schema import Collector, Settings
 from spanflow.exporting.encode import BatchEncoder
 from spanflow.exporting.exporters import Exporters
-from spanflow.exporting.plugin_columns import FIRST_TEMPLATE_ID, PluginColumn, as_sent, template_id_with
-from spanflow.exporting.profiles import PROFILES, RICH, Profile
-from spanflow.exporting.session import Session
-from spanflow.exporting.template import TemplateId
+from spanflow.exporting.plugin_columns import PluginColumn, as_sent
+from spanflow.exporting.profiles import GENERIC, GENERIC_APPLICATION, RICH, RICH_FIXED, Profile
+from spanflow.exporting.session import IpfixSession
+from spanflow.exporting.template_ids import FIRST_HASHED, TemplateId, id_with_columns, with_offset
 from spanflow.fields import FIELDS
 from spanflow.information_elements import ENTERPRISE_NUMBER
 from spanflow.plugins.declaration import COLUMN_TYPES
 from spanflow.record import Batch
 
-NOW = 1_800_000_000
+NOW = 1_800_000_000 * 10**9
+WRITTEN = (GENERIC, GENERIC_APPLICATION, RICH, RICH_FIXED)
+"""Profiles with written ids."""
 PEN = 65_001
 EXTREMES: dict[str, tuple[Any, Any]] = {
     "unsigned8": (0, 255),
@@ -69,7 +71,7 @@ def expected_columns(number: int) -> dict[str, Any]:
 
 
 def messages(profile: Profile, *, biflow: bool, flows: tuple[tuple[Flow, ...], ...]) -> list[bytes]:
-    sender = Session(
+    sender = IpfixSession(
         profile.templates(biflow=biflow, enterprise_number=PEN, columns=COLUMNS),
         observation_domain_id=7,
         max_message_octets=1400,
@@ -90,7 +92,7 @@ def messages(profile: Profile, *, biflow: bool, flows: tuple[tuple[Flow, ...], .
 
 
 @pytest.mark.parametrize("biflow", [False, True], ids=["uniflow", "biflow"])
-@pytest.mark.parametrize("profile", PROFILES, ids=["generic", "application", "rich", "rich fixed"])
+@pytest.mark.parametrize("profile", WRITTEN, ids=["generic", "application", "rich", "rich fixed"])
 def test_our_collector_reads_them_by_name(profile: Profile, biflow: bool) -> None:
     collector = CollectingProcess()
     found: dict[int, list[dict[str, Any]]] = {}
@@ -127,7 +129,7 @@ def test_the_types_are_announced() -> None:
     """RFC 5610; a collector gets no description of an element that it does not get."""
     collector = CollectingProcess()
     announced = {}
-    for message in messages(PROFILES[0], biflow=False, flows=()):
+    for message in messages(WRITTEN[0], biflow=False, flows=()):
         _, decoded = collector.receive(message, "probe")
         for data in decoded.data_sets:
             for values in map(data.template.by_name, data.records):
@@ -154,19 +156,20 @@ def test_template_ids_mean_one_thing() -> None:
     ]
     ids = [
         template.template_id
-        for profile, biflow, columns in product(PROFILES, (False, True), sets)
+        for profile, biflow, columns in product(WRITTEN, (False, True), sets)
         for template in profile.templates(biflow=biflow, columns=columns).values()
     ]
-    assert len(ids) == len(set(ids)) == len(PROFILES) * 2 * len(sets) * 4
+    assert len(ids) == len(set(ids)) == len(WRITTEN) * 2 * len(sets) * 4
     assert not set(ids) & set(map(int, TemplateId))
-    assert all(FIRST_TEMPLATE_ID <= each <= 65_535 for each in ids)
-    other_pen = PROFILES[0].templates(biflow=False, columns=COLUMNS, enterprise_number=PEN)
+    assert all(FIRST_HASHED <= each <= 65_535 for each in ids)
+    other_pen = WRITTEN[0].templates(biflow=False, columns=COLUMNS, enterprise_number=PEN)
     assert not {template.template_id for template in other_pen.values()} & set(ids)
 
 
 def test_an_id_is_the_same_after_every_start() -> None:
-    assert template_id_with(COLUMNS[:1], TemplateId.GENERIC_IPV4, 32473) == 25408
-    assert template_id_with(COLUMNS[:1], TemplateId.RICH_FIXED_IPV6_ICMP_BIFLOW, 32473) == 25467
+    assert id_with_columns(COLUMNS[:1], TemplateId.GENERIC, 32473) == 25408
+    last = with_offset(TemplateId.RICH_FIXED, (6, True), biflow=True)
+    assert (last, id_with_columns(COLUMNS[:1], last, 32473)) == (315, 25467)
 
 
 def test_numbers_of_plugins_are_not_ours() -> None:
@@ -177,16 +180,20 @@ def test_numbers_of_plugins_are_not_ours() -> None:
 
 
 def test_every_data_record_template_fits_into_its_block() -> None:
-    data = chain.from_iterable((*each.uniflow_ids.values(), *each.biflow_ids.values()) for each in PROFILES)
-    assert all(256 <= int(each) < 256 + 64 for each in data)
+    data = [
+        template.template_id
+        for profile, biflow in product(WRITTEN, (False, True))
+        for template in profile.templates(biflow=biflow).values()
+    ]
+    assert all(256 <= each < 256 + 64 for each in data)
 
 
 def test_without_plugins_nothing_changes() -> None:
     batch = some_flows(5)
     assert as_sent(batch, ()) is batch
-    for profile, biflow in product(PROFILES, (False, True)):
+    for profile, biflow in product(WRITTEN, (False, True)):
         templates = profile.templates(biflow=biflow)
-        assert {int(each.template_id) for each in templates.values()} <= set(map(int, TemplateId))
+        assert all(each.template_id < FIRST_HASHED for each in templates.values())
         ours = [element for each in templates.values() for element in each.elements if element.number >= 1000]
         assert ours == []
 
@@ -222,7 +229,7 @@ def test_tshark_reads_them(tmp_path: Path) -> None:
             datagram = dpkt.udp.UDP(sport=50000, dport=4739, data=message, ulen=8 + len(message))
             packet = dpkt.ip.IP(src=b"\x7f\0\0\1", dst=b"\x7f\0\0\1", p=17, data=datagram)
             packet.len = 28 + len(message)
-            writer.writepkt(bytes(packet), ts=NOW)
+            writer.writepkt(bytes(packet), ts=NOW // 10**9)
     # By itself it does not read templates of more than 60 elements.
     options = ["-d", "udp.port==4739,cflow", "-o", "cflow.max_template_fields:100"]
     done = subprocess.run(

@@ -32,14 +32,15 @@ from exporting.flow_batches import (
 )
 from exporting.plain_ipfix import Reader
 from spanflow.exporting.encode import TAIL_WINDOW
-from spanflow.exporting.message_runs import HEADERS_OCTETS, Layout, MessageRun
+from spanflow.exporting.ipfix import HEADERS_OCTETS
+from spanflow.exporting.message_runs import Layout, MessageRun
 from spanflow.exporting.profiles import GENERIC_APPLICATION, RICH, RICH_FIXED, Profile
-from spanflow.exporting.session import Session
+from spanflow.exporting.session import IpfixSession
 from spanflow.exporting.template import Form, flow_template
 from spanflow.fields import fields_of
 from spanflow.record import Batch
 
-NOW = 1_800_000_000
+NOW = 1_800_000_000 * 10**9
 FORMS = pytest.mark.parametrize(
     ("profile", "added"),
     [
@@ -51,8 +52,8 @@ FORMS = pytest.mark.parametrize(
 )
 
 
-def session(profile: Profile, *, biflow: bool = False, max_octets: int = 1400) -> Session:
-    return Session(
+def session(profile: Profile, *, biflow: bool = False, max_octets: int = 1400) -> IpfixSession:
+    return IpfixSession(
         profile.templates(biflow=biflow),
         observation_domain_id=7,
         max_message_octets=max_octets,
@@ -66,13 +67,13 @@ def messages(run: MessageRun) -> list[bytes]:
     return [octets[at : at + run.message_octets] for at in range(0, len(octets), run.message_octets)]
 
 
-def layouts(sender: Session, batch: Batch) -> list[Layout]:
+def layouts(sender: IpfixSession, batch: Batch) -> list[Layout]:
     """Of the rows of one batch; each must be used before the next is made."""
     (layout,) = [sender.messages(rows, NOW) for rows in sender.rows(batch)]
     return [layout]
 
 
-def sent(sender: Session, *batches: Batch) -> list[bytes]:
+def sent(sender: IpfixSession, *batches: Batch) -> list[bytes]:
     found = sender.template_messages(NOW)
     for batch in batches:
         for rows in sender.rows(batch):
@@ -240,7 +241,7 @@ def test_application_that_is_not_in_the_table() -> None:
 
 
 def test_without_a_table_of_applications() -> None:
-    sender = Session(RICH.templates(biflow=False), observation_domain_id=7, max_message_octets=1400)
+    sender = IpfixSession(RICH.templates(biflow=False), observation_domain_id=7, max_message_octets=1400)
     values = Reader().read_all(sent(sender, batch_of(CLASSIFIED_IPV4[0]))).flows()
     assert [(each["applicationId"], each["applicationName"]) for each in values] == [(22 << 24 | 126, "")] * 2
 

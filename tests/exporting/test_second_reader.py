@@ -24,9 +24,9 @@ from exporting.classified_flows import (
 from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, Flow, Values, batch_of, biflow_of, uniflows_of
 from exporting.plain_ipfix import OURS
 from spanflow.exporting.profiles import GENERIC, GENERIC_APPLICATION, RICH, RICH_FIXED, Profile
-from spanflow.exporting.session import Session
+from spanflow.exporting.session import IpfixSession
 
-NOW = 1_800_000_000
+NOW = 1_800_000_000 * 10**9
 CHILD = Path(__file__).with_name("ipfix_child.py")
 
 
@@ -41,7 +41,7 @@ def read(octets: bytes) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("biflow", [False, True], ids=["uniflow", "biflow"])
 def test_ipfix_package_reads_every_element(biflow: bool) -> None:
-    session = Session(GENERIC.templates(biflow=biflow), observation_domain_id=7, max_message_octets=1400)
+    session = IpfixSession(GENERIC.templates(biflow=biflow), observation_domain_id=7, max_message_octets=1400)
     octets = b"".join(
         session.template_messages(NOW) + [each.octets for each in session.options_messages(NOW)]
     )

@@ -7,17 +7,11 @@ import struct
 
 import pytest
 
-from spanflow.exporting.options import Sampling, sampling_template
-from spanflow.exporting.profiles import (
-    GENERIC,
-    GENERIC_APPLICATION,
-    PROFILES,
-    RICH,
-    RICH_FIXED,
-    Profile,
-    profile_of,
-)
-from spanflow.exporting.template import TemplateId, field_specifier, options_template
+from spanflow.exporting.options import Sampling
+from spanflow.exporting.options.sampling import sampling_template
+from spanflow.exporting.profiles import GENERIC, GENERIC_APPLICATION, RICH, RICH_FIXED
+from spanflow.exporting.template import field_specifier, options_template
+from spanflow.exporting.template_ids import FIRST_HASHED, TemplateId
 from spanflow.information_elements import by_name
 
 IPV4 = [(8, 4), (12, 4)]
@@ -126,20 +120,6 @@ def test_templates_with_classification(name: str, version: int, icmp: bool, bifl
     assert template.record_octets == before.record_octets + fixed
 
 
-@pytest.mark.parametrize(
-    ("name", "classified", "strings", "expected"),
-    [
-        ("generic", False, "variable", GENERIC),
-        ("generic", True, "fixed", GENERIC_APPLICATION),
-        ("rich", False, "variable", RICH),
-        ("rich", True, "variable", RICH),
-        ("rich", True, "fixed", RICH_FIXED),
-    ],
-)
-def test_which_profile(name: str, classified: bool, strings: str, expected: Profile) -> None:
-    assert profile_of(name, classified=classified, strings=strings) is expected
-
-
 def test_sampling_template_and_record() -> None:
     # RFC 7011 section 3.4.2.2: id, field count 4, scope count 1; selectorId is the scope.
     assert sampling_template().encode() == struct.pack(
@@ -151,17 +131,16 @@ def test_sampling_template_and_record() -> None:
 
 
 def test_template_ids_are_unique_and_legal() -> None:
+    written = (GENERIC, GENERIC_APPLICATION, RICH, RICH_FIXED)
     used = [
-        id_
-        for profile in PROFILES
-        for ids in (profile.uniflow_ids, profile.biflow_ids)
-        for id_ in ids.values()
+        template.template_id
+        for profile in written
+        for biflow in (False, True)
+        for template in profile.templates(biflow=biflow).values()
     ]
-    used += [TemplateId.SAMPLING, TemplateId.APPLICATIONS, TemplateId.APPLICATION_ATTRIBUTES]
-    used += [TemplateId.ELEMENTS]
-    assert sorted(used) == sorted(TemplateId)
+    used += [each for each in TemplateId if each >= TemplateId.SAMPLING]
     assert len(used) == len(set(used))
-    assert all(256 <= template_id <= 65535 for template_id in used)
+    assert all(256 <= template_id < FIRST_HASHED for template_id in used)
 
 
 def test_field_specifier_of_an_enterprise_element() -> None:

@@ -11,13 +11,14 @@ from exporting.flow_batches import some_flows
 from exporting.plain_ipfix import Reader
 from spanflow.errors import EncodeError
 from spanflow.exporting.profiles import GENERIC
-from spanflow.exporting.session import Session
+from spanflow.exporting.session import IpfixSession
 
-NOW = 1_800_000_000
+SECOND = 10**9
+NOW = 1_800_000_000 * SECOND
 
 
-def session(*, biflow: bool = False, max_octets: int = 1400, sequence_number: int = 0) -> Session:
-    return Session(
+def session(*, biflow: bool = False, max_octets: int = 1400, sequence_number: int = 0) -> IpfixSession:
+    return IpfixSession(
         GENERIC.templates(biflow=biflow),
         observation_domain_id=7,
         max_message_octets=max_octets,
@@ -68,12 +69,12 @@ def test_templates_do_not_count_and_options_do() -> None:
 def test_export_time_never_decreases() -> None:
     # RFC 7011 section 3.1: seconds since 1970, modulo 2^32; here across a clock that is set back, and 2106.
     sender, reader = session(), Reader()
-    for now in (NOW, NOW - 3600, NOW + 1, (1 << 32) + 5):
+    for now in (NOW, NOW - 3600 * SECOND, NOW + SECOND, ((1 << 32) + 5) * SECOND):
         reader.read_all(sender.template_messages(now))
         for rows in sender.rows(some_flows(1)):
             (run,) = sender.messages(rows, now).runs
             reader.read(bytes(run.octets))
-    times = [NOW, NOW, NOW + 1, 5]
+    times = [NOW // SECOND, NOW // SECOND, NOW // SECOND + 1, 5]
     assert reader.export_times == [time for time in times for _ in range(2)]
 
 

@@ -24,9 +24,9 @@ from exporting.classified_flows import (
 from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, Flow, Values, batch_of, biflow_of, uniflows_of
 from exporting.plain_ipfix import OUR_PEN, OURS
 from spanflow.exporting.profiles import GENERIC, GENERIC_APPLICATION, RICH, RICH_FIXED, Profile
-from spanflow.exporting.session import Session
+from spanflow.exporting.session import IpfixSession
 
-NOW = 1_800_000_000
+NOW = 1_800_000_000 * 10**9
 PORT = 4739
 RAW_IP = 101
 
@@ -87,7 +87,7 @@ OWN = re.compile(r"Enterprise Private entry: \(Example Enterprise Number for Doc
 
 def generic_export(*, biflow: bool) -> list[bytes]:
     """The Messages of a session without classification."""
-    session = Session(GENERIC.templates(biflow=biflow), observation_domain_id=7, max_message_octets=1400)
+    session = IpfixSession(GENERIC.templates(biflow=biflow), observation_domain_id=7, max_message_octets=1400)
     messages = session.template_messages(NOW) + [each.octets for each in session.options_messages(NOW)]
     for flows in (IPV4_FLOWS, IPV6_FLOWS):
         for rows in session.rows(batch_of(*flows)):
@@ -103,7 +103,7 @@ def capture(path: Path, messages: Sequence[bytes]) -> None:
             datagram = dpkt.udp.UDP(sport=50000, dport=PORT, data=message, ulen=8 + len(message))
             packet = dpkt.ip.IP(src=b"\x7f\0\0\1", dst=b"\x7f\0\0\1", p=17, data=datagram)
             packet.len = 28 + len(message)
-            writer.writepkt(bytes(packet), ts=NOW)
+            writer.writepkt(bytes(packet), ts=NOW // 10**9)
 
 
 def dissected(path: Path) -> tuple[list[Values], str]:

@@ -142,6 +142,8 @@ def test_resolve() -> None:
 class FailingSocket:
     """A connected socket of which each `send` takes the next errno from a list (0: it is sent)."""
 
+    family = socket.AF_INET
+
     def __init__(self, *errors: int, mtu: int = 1500, knows_segmentation: bool = True) -> None:
         self.errors = list(errors)
         self.mtu = mtu

@@ -30,7 +30,7 @@ from live.harness.sender import Sender
 from metering.native import meter
 from reference import read_capture
 from spanflow.exporting.profiles import GENERIC_APPLICATION
-from spanflow.exporting.session import Session
+from spanflow.exporting.session import IpfixSession
 from spanflow.record import RECORD, Batch
 
 HOUR = 3600 * 1_000_000_000
@@ -85,7 +85,7 @@ def offline(frames: Sequence[bytes], folder: Path) -> list[dict[str, Any]]:
 
 def exported(records: np.ndarray) -> list[dict[str, Any]]:
     """Records of the Metering Process as Data Records of Biflows."""
-    session = Session(
+    session = IpfixSession(
         GENERIC_APPLICATION.templates(biflow=True), observation_domain_id=1, max_message_octets=1400
     )
     reader = Reader().read_all(session.template_messages(0))

@@ -116,14 +116,12 @@ BUSY_INTERFACE = replace(
 )
 
 IDLE_EXPORT = ExporterCounters(
-    offered=Tally(),
-    sent=Tally(),
-    queued=Tally(),
-    dropped=dict.fromkeys(DropReason, Tally()),
     data_records=0,
     messages=0,
     octets_sent=0,
     refusals=0,
+    connections=0,
+    resent=0,
     template_sends=0,
     last_template_ns=0,
     resolutions=0,
@@ -132,9 +130,12 @@ IDLE_EXPORT = ExporterCounters(
 
 BUSY_EXPORT = replace(
     IDLE_EXPORT,
-    offered=Tally(50, 500, 95_000),
+    offered=Tally(85, 850, 165_000),
+    recovered=Tally(2, 20, 4_000),
     sent=Tally(30, 300, 60_000),
     queued=Tally(5, 50, 5_000),
+    spooled=Tally(4, 40, 8_000),
+    filtered=Tally(3, 30, 6_000),
     dropped={
         reason: Tally(number, 10 * number, 2000 * number) for number, reason in enumerate(DropReason, 1)
     },
@@ -142,6 +143,8 @@ BUSY_EXPORT = replace(
     messages=17,
     octets_sent=9876,
     refusals=7,
+    connections=15,
+    resent=14,
     template_sends=8,
     resolutions=9,
     last_error="connection refused",
@@ -150,7 +153,14 @@ BUSY_EXPORT = replace(
 IDLE_COLLECTOR = CollectorStatus(
     name="noc", url="ipfix+udp://192.0.2.1:4739", up=True, counters=IDLE_EXPORT, last_template_ns=0
 )
-BUSY_COLLECTOR = replace(IDLE_COLLECTOR, counters=BUSY_EXPORT, last_template_ns=1_800_000_000_500_000_000)
+BUSY_COLLECTOR = replace(
+    IDLE_COLLECTOR,
+    counters=BUSY_EXPORT,
+    last_template_ns=1_800_000_000_500_000_000,
+    spool_octets=4096,
+    spool_oldest_ns=1_800_000_001_500_000_000,
+    certificate_not_after_ns=1_800_000_002_500_000_000,
+)
 
 IDLE = ProbeStatus(
     version="1.2.3",

@@ -69,7 +69,7 @@ def test_ready_with_the_state_of_each_part() -> None:
         "url": "ipfix+udp://192.0.2.1:4739",
         "up": False,
         "queued_records": 5,
-        "dropped_records": 15,
+        "dropped_records": 45,
         "last_error": "connection refused",
     }
     assert answer["plugins"][0] == {

@@ -77,6 +77,13 @@ PER_COLLECTOR = {
     "export_messages_total": 17,
     "export_bytes_total": 9876,
     "export_queue_records": 5,
+    "export_filtered_records_total": 3,
+    "export_resent_records_total": 14,
+    "export_connections_total": 15,
+    "spool_records": 4,
+    "spool_bytes": 4096,
+    "spool_oldest_timestamp_seconds": 1_800_000_001.5,
+    "tls_certificate_not_after_timestamp_seconds": 1_800_000_002.5,
     "export_refusals_total": 7,
     "export_resolutions_total": 9,
     "export_template_sends_total": 8,
@@ -376,7 +383,10 @@ def test_names_follow_the_rules(row: Metric) -> None:
         assert words[-1] == "seconds"
 
 
-STAGES = ["capture", "decode", "cache", "classify", "classified", "flow", "handover", "plugin", "export"]
+STAGES = (
+    *("capture", "decode", "cache", "classify", "classified", "flow", "handover", "plugin"),
+    *("export", "spool", "tls"),
+)
 
 
 def test_names_are_unique_and_ordered_by_stage() -> None:

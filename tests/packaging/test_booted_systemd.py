@@ -311,3 +311,15 @@ def test_what_it_may_not_write(running: Machine) -> None:
     root = next(line.split() for line in mounts.splitlines() if line.split()[1] == "/")
     assert "ro" in root[3].split(",")
     assert re.search(r"^proc /proc proc \S*subset=pid", mounts, re.MULTILINE)
+
+
+def test_the_one_place_where_it_may_write(running: Machine) -> None:
+    """A spool below the state directory, which systemd has made, and into which nobody else looks."""
+    spool = "export: {spool_directory: /var/lib/spanflow/spool}\n"
+    running.configure(CONFIGURATION.replace("ipfix+udp", "ipfix+tcp") + spool)
+    running.run("systemctl", "restart", "spanflow")
+    stat = ("stat", "--format=%a %U", "/var/lib/spanflow")
+    assert running.run(*stat) == "700 spanflow\n"
+    running.wait_for(lambda: running.try_to_run(*stat, "/var/lib/spanflow/spool").returncode == 0, "spool")
+    assert running.run(*stat, "/var/lib/spanflow/spool") == "700 spanflow\n" * 2
+    assert "spool not written" not in running.journal()

@@ -116,6 +116,16 @@ def test_restart(unit: Path) -> None:
 
 
 @UNITS
+def test_the_one_place_to_write_to(unit: Path) -> None:
+    """Flow data is personal data: in the spool and in files nobody else can read it."""
+    found = settings(unit)
+    assert found["ProtectSystem"] == ["strict"]
+    assert found["StateDirectoryMode"] == ["0700"]
+    assert found["UMask"] == ["0077"]
+    assert not found.keys() & {"ReadWritePaths", "CacheDirectory", "LogsDirectory"}
+
+
+@UNITS
 def test_capabilities(unit: Path) -> None:
     found = settings(unit)
     assert found["AmbientCapabilities"] == found["CapabilityBoundingSet"] == ["CAP_NET_RAW"]
@@ -136,8 +146,12 @@ def test_what_would_break_the_capture(unit: Path) -> None:
 def test_an_instance_is_the_service_with_another_file_and_a_name() -> None:
     service, instance = settings(SERVICE), settings(TEMPLATE)
     assert instance.pop("Environment") == ["SPANFLOW_EXPORT_INSTANCE=%i"]
+    assert instance["StateDirectory"] == ["spanflow/%i"]
     assert service == {
-        key: [value.replace("/etc/spanflow/%i.yaml", "/etc/spanflow/spanflow.yaml") for value in values]
+        key: [
+            value.replace("/etc/spanflow/%i.yaml", "/etc/spanflow/spanflow.yaml").replace("/%i", "")
+            for value in values
+        ]
         for key, values in instance.items()
     }
     for section in ("Unit", "Install"):

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace spanflow {
 
@@ -17,8 +18,35 @@ constexpr int kPollMs = 100;
 
 }  // namespace
 
+ByteBuffer::ByteBuffer(std::shared_ptr<BufferPool> pool, std::unique_ptr<std::byte[]> octets) noexcept
+    : pool_(std::move(pool)), octets_(std::move(octets)) {}
+
+ByteBuffer::~ByteBuffer() { pool_->give_back(std::move(octets_)); }
+
+std::shared_ptr<ByteBuffer> BufferPool::take() {
+  std::unique_ptr<std::byte[]> octets;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!free_.empty()) {
+      octets = std::move(free_.back());
+      free_.pop_back();
+    }
+  }
+  if (octets == nullptr) {
+    octets = std::unique_ptr<std::byte[]>(new std::byte[ByteBuffer::kOctets]);
+  }
+  return std::make_shared<ByteBuffer>(shared_from_this(), std::move(octets));
+}
+
+void BufferPool::give_back(std::unique_ptr<std::byte[]> octets) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (free_.size() < kKept) {
+    free_.push_back(std::move(octets));
+  }
+}
+
 ByteStream::ByteStream(int descriptor, const std::atomic<bool>& stop)
-    : descriptor_(descriptor), buffer_(new std::byte[kBuffer]), stop_(stop) {
+    : descriptor_(descriptor), pool_(std::make_shared<BufferPool>()), buffer_(pool_->take()), stop_(stop) {
   struct stat status{};
   may_block_ = fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode);
 }
@@ -36,18 +64,25 @@ bool ByteStream::wait_for_octets() {
 
 ByteStream::~ByteStream() { close(descriptor_); }
 
+void ByteStream::move_to_front() {
+  auto target = shared_ ? pool_->take() : buffer_;
+  std::memmove(target->data(), data(), available());
+  buffer_ = std::move(target);
+  shared_ = false;
+  end_ -= begin_;
+  begin_ = 0;
+}
+
 bool ByteStream::fill(std::size_t octets) {
   if (available() >= octets) {
     return true;
   }
-  std::memmove(buffer_.get(), data(), available());
-  end_ -= begin_;
-  begin_ = 0;
+  move_to_front();
   while (end_ < octets) {
     if (may_block_ && !wait_for_octets()) {
       return false;
     }
-    const auto count = read(descriptor_, buffer_.get() + end_, kBuffer - end_);
+    const auto count = read(descriptor_, buffer_->data() + end_, kBuffer - end_);
     if (count < 0 && errno == EINTR) {
       continue;
     }

@@ -1,46 +1,109 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/dealer.hpp"
 
+#include <algorithm>
+#include <exception>
 #include <utility>
+
+#include "capture/fanout.hpp"
 
 namespace spanflow {
 
-void Chunk::append(const Frame& frame) {
-  if (frames_.empty() && frame.captured_octets > octets_.capacity()) {
-    octets_.reserve(frame.captured_octets);  // a frame that is larger than a chunk travels alone
-  }
-  const auto* at = octets_.data() + octets_.size();  // capacity suffices: nothing moves
-  octets_.insert(octets_.end(), frame.data, frame.data + frame.captured_octets);
-  frames_.push_back(frame);
-  frames_.back().data = at;
-}
+Dealer::Dealer(Input& input, std::uint32_t workers, const std::atomic<bool>& stop)
+    : input_(input), stop_(stop), places_(workers) {}
 
-void ChunkQueue::push(std::unique_ptr<Chunk> chunk) {
+std::span<const Frame> Dealer::next(std::uint32_t worker) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return finished_ || chunks_.size() < kMost; });
-  if (finished_) {
-    return;  // its worker has died
+  auto& place = places_[worker];
+  place.taken.octets.reset();
+  spare_.push_back(std::exchange(place.taken.frames, {}));
+  for (;;) {
+    if (should_read(place)) {
+      read_on(lock);
+    } else if (!place.waiting.empty()) {
+      if (place.waiting.size() == kMost) {
+        changed_.notify_all();  // somebody may read again
+      }
+      place.taken = std::move(place.waiting.front());
+      place.waiting.pop_front();
+      place.waiting_frames -= place.taken.frames.size();
+      return place.taken.frames;
+    } else if (ended_) {
+      return {};
+    } else {
+      changed_.wait(lock);
+    }
   }
-  chunks_.push_back(std::move(chunk));
-  changed_.notify_all();
 }
 
-void ChunkQueue::finish() {
+void Dealer::leave(std::uint32_t worker) {
   const std::lock_guard lock(mutex_);
-  finished_ = true;
+  auto& place = places_[worker];
+  place.left = true;
+  place.waiting.clear();
+  place.taken = {};
   changed_.notify_all();
 }
 
-std::unique_ptr<Chunk> ChunkQueue::pop() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return finished_ || !chunks_.empty(); });
-  if (chunks_.empty()) {
-    return nullptr;
+bool Dealer::should_read(const Place& place) const noexcept {
+  return !ended_ && !reading_ && place.waiting_frames < kAhead &&
+         std::none_of(places_.begin(), places_.end(), [](const Place& any) { return any.waiting.size() >= kMost; });
+}
+
+// Others may take what waits for them meanwhile.
+void Dealer::read_on(std::unique_lock<std::mutex>& lock) {
+  reading_ = true;
+  for (auto& place : places_) {
+    if (place.dealing.frames.capacity() == 0 && !spare_.empty()) {
+      place.dealing.frames = std::move(spare_.back());
+      place.dealing.frames.clear();
+      spare_.pop_back();
+    }
   }
-  auto chunk = std::move(chunks_.front());
-  chunks_.pop_front();
+  lock.unlock();
+  auto more = false;
+  std::exception_ptr failure;
+  try {
+    more = read();
+  } catch (...) {
+    failure = std::current_exception();  // once the others know that nothing comes any more
+  }
+  lock.lock();
+  reading_ = false;
+  ended_ = !more;
+  if (more) {
+    hand_out();
+  }
   changed_.notify_all();
-  return chunk;
+  if (failure != nullptr) {
+    std::rethrow_exception(failure);
+  }
+}
+
+// Reads into `dealing` of each place. False: the end.
+bool Dealer::read() {
+  const auto count = stop_.load(std::memory_order_relaxed) ? 0 : input_.next(frames_);
+  const auto workers = static_cast<std::uint32_t>(places_.size());
+  for (const auto& frame : std::span(frames_).first(count)) {
+    places_[worker_of(frame, workers)].dealing.frames.push_back(frame);
+  }
+  for (auto& place : places_) {
+    if (!place.dealing.frames.empty()) {
+      place.dealing.octets = input_.octets();
+    }
+  }
+  return count != 0;
+}
+
+void Dealer::hand_out() {
+  for (auto& place : places_) {
+    if (place.left) {
+      place.dealing = {};
+    } else if (!place.dealing.frames.empty()) {
+      place.waiting_frames += place.dealing.frames.size();
+      place.waiting.push_back(std::exchange(place.dealing, {}));
+    }
+  }
 }
 
 }  // namespace spanflow

@@ -1,58 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
-// From one reading thread to several workers: chunks of frames, copied once.
+// Several workers read one input: who has little to do reads on, and deals what it reads.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <vector>
 
-#include "decode/packet.hpp"
+#include "capture/input.hpp"
 
 namespace spanflow {
 
-// Frames with their octets. Owner: who holds it.
-class Chunk {
+// Owner: shared by the workers, one of which reads at a time. A reader takes time from no worker but itself, and
+// nothing is copied: frames stay where they were read.
+class Dealer {
  public:
-  static constexpr std::size_t kOctets = std::size_t{256} << 10;
-  static constexpr std::size_t kFrames = 2048;
+  // `stop` set is the end of the input; it and `input` outlive this.
+  Dealer(Input& input, std::uint32_t workers, const std::atomic<bool>& stop);
 
-  Chunk() {
-    octets_.reserve(kOctets);
-    frames_.reserve(kFrames);
-  }
+  // The next frames of this worker, in order; they stay valid until its next call. Empty: the end, what was dealt
+  // before it is taken.
+  [[nodiscard]] std::span<const Frame> next(std::uint32_t worker);
 
-  [[nodiscard]] bool has_room_for(const Frame& frame) const noexcept {
-    return frames_.empty() ||
-           (frames_.size() < kFrames && octets_.size() + frame.captured_octets <= octets_.capacity());
-  }
-  void append(const Frame& frame);
-  [[nodiscard]] std::span<const Frame> frames() const noexcept { return frames_; }
+  // This worker takes no more, and may have died: what is dealt to it is dropped.
+  void leave(std::uint32_t worker);
 
  private:
-  std::vector<std::byte> octets_;
-  std::vector<Frame> frames_;
-};
+  static constexpr std::size_t kFrames = 8192;  // that are dealt at once: as a rule all that a ByteBuffer holds
+  static constexpr std::size_t kAhead = 4096;   // frames: a worker for which fewer wait reads on
+  static constexpr std::size_t kMost = 8;       // hands: while so many wait for one worker, nobody reads on
 
-// Owner: shared by the reader, which pushes, and one worker, which pops. The reader waits when it is full.
-class ChunkQueue {
- public:
-  void push(std::unique_ptr<Chunk> chunk);
-  // No more will come, or none will be taken.
-  void finish();
-  // Null: finished and empty.
-  [[nodiscard]] std::unique_ptr<Chunk> pop();
+  // What one worker gets out of one reading.
+  struct Hand {
+    std::vector<Frame> frames;
+    std::shared_ptr<const ByteBuffer> octets;
+  };
+  struct Place {
+    std::deque<Hand> waiting;
+    std::size_t waiting_frames = 0;
+    Hand dealing;  // of who reads
+    Hand taken;    // of the worker itself
+    bool left = false;
+  };
 
- private:
-  static constexpr std::size_t kMost = 8;
+  [[nodiscard]] bool should_read(const Place& place) const noexcept;
+  void read_on(std::unique_lock<std::mutex>& lock);
+  [[nodiscard]] bool read();
+  void hand_out();
 
+  Input& input_;
+  const std::atomic<bool>& stop_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::unique_ptr<Chunk>> chunks_;
-  bool finished_ = false;
+  std::vector<Place> places_;
+  std::vector<std::vector<Frame>> spare_;  // memory of hands that were taken
+  std::array<Frame, kFrames> frames_;      // of who reads
+  bool reading_ = false;
+  bool ended_ = false;
 };
 
 }  // namespace spanflow

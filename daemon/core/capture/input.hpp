@@ -30,6 +30,9 @@ class Input {
   // be read, or not to its end, is a problem to report; the next one is read all the same.
   [[nodiscard]] std::size_t next(std::span<Frame> frames);
 
+  // What the frames of the last call lie in: they stay valid as long as somebody has it.
+  [[nodiscard]] std::shared_ptr<const ByteBuffer> octets() noexcept { return source_->octets(); }
+
   // The highest time stamp so far, 0 before the first.
   [[nodiscard]] std::int64_t clock_ns() const noexcept { return clock_ns_; }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The datagrams that we send to collectors: metering them would make more of them (semantics §1, `own_export`).
+// What we send to collectors: metering it would make more of it (semantics §1, `own_export`).
 #pragma once
 
 #include <atomic>
@@ -13,12 +13,13 @@
 
 namespace spanflow {
 
-// The connected 5-tuple of one Transport Session, whose protocol is UDP.
+// The connected 5-tuple of one Transport Session. Of TCP and SCTP the acknowledgements that come back belong to it.
 struct OwnExport {
   Address source;
   Address destination;
   std::uint16_t source_port;
   std::uint16_t destination_port;
+  std::uint8_t protocol;
 };
 
 // Owner: shared. The control thread sets, workers look: a worker takes a new table when the version says so.
@@ -29,7 +30,7 @@ class OwnExports {
     explicit Table(std::vector<OwnExport> exports);
 
     [[nodiscard]] bool contains(const Packet& packet) const noexcept {
-      return packet.protocol == Protocol::udp && source_ports_[packet.source_port] && is_listed(packet);
+      return source_ports_[packet.source_port] && is_listed(packet);
     }
 
    private:

@@ -22,6 +22,8 @@ struct Problem {
   explicit operator bool() const noexcept { return kind != Kind::none; }
 };
 
+class ByteBuffer;
+
 class Source {
  public:
   Source() = default;
@@ -36,6 +38,9 @@ class Source {
   [[nodiscard]] virtual const Problem& problem() const noexcept = 0;
 
   [[nodiscard]] virtual std::uint64_t octets_read() const noexcept = 0;
+
+  // What the frames of the last call of next() lie in: they stay valid as long as somebody has it.
+  [[nodiscard]] virtual std::shared_ptr<const ByteBuffer> octets() noexcept = 0;
 };
 
 // Opens a pcap or pcapng file, or standard input for "-". Null with `problem` filled when it is none. `stop` set ends a

@@ -1,60 +1,79 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`spanflow collect`: a small IPFIX collector that shows what arrives, as a table or as JSON lines."""
+"""`spanflow collect`: a small collector of flows that shows what arrives, as a table or as JSON lines."""
 
 from __future__ import annotations
 
 import argparse
 import io
 import math
-import os
-import select
-import stat
+import ssl
 import sys
 import time
-from typing import Any, TextIO
+from contextlib import ExitStack
 
+from spanflow.cli.collect_summary import summary_facts
+from spanflow.cli.collection import Collection
 from spanflow.cli.record_writers import JsonLines, RecordWriter, TableRows
-from spanflow.cli.tables import Fact, Style, summary_lines
-from spanflow.collecting.listener import DEFAULT_PORT, UdpListener, address_text, parse_address
-from spanflow.collecting.malformed import MalformedMessageError, Reason
-from spanflow.collecting.message import DataSet, Message
+from spanflow.cli.tables import Style, summary_lines
+from spanflow.collecting.connection import StreamListener
+from spanflow.collecting.listen_address import (
+    DEFAULT_PORT,
+    DEFAULT_SECURE_PORT,
+    ListenAddress,
+    address_text,
+    parse_address,
+)
 from spanflow.collecting.process import CollectingProcess
-from spanflow.collecting.session import TransportSession
-from spanflow.errors import ExitCode, SpanflowError
-from spanflow.short_numbers import human
+from spanflow.collecting.receiver import Receiver
+from spanflow.collecting.tls import server_context
+from spanflow.collecting.udp_listener import UdpListener
+from spanflow.errors import ExitCode, UsageError
 from spanflow.stop_signals import StopSignals
 
-FLUSH_INTERVAL_SECONDS = 0.2
-"""Output waits no longer; rows that arrive together are aligned together."""
-
-_LONGEST_WAIT_SECONDS = 3600
-_MOST_PENDING = 1000
-_DATAGRAMS_PER_ROUND = 256
-
-
-class OutputError(SpanflowError):
-    """Standard output cannot be written."""
-
-    exit_code = ExitCode.IO_ERROR
+_DEFAULT_LISTEN = f"127.0.0.1:{DEFAULT_PORT}"
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "collect",
-        help="receive IPFIX and show the flows",
-        description="Receive IPFIX Messages over UDP and show their Data Records, as a table or as JSON "
-        "lines. SIGINT (Ctrl-C) or SIGTERM ends it with a summary on standard error.",
+        help="receive IPFIX or NetFlow and show the flows",
+        description="Receive IPFIX, NetFlow v9 and NetFlow v5 over UDP, or IPFIX over TCP and TLS, or read"
+        " IPFIX files, and show the Data Records, as a table or as JSON lines. SIGINT (Ctrl-C) or SIGTERM"
+        " ends it with a summary on standard error.",
     )
     parser.add_argument(
         "--listen",
-        metavar="ADDRESS:PORT",
-        default=f"127.0.0.1:{DEFAULT_PORT}",
-        help="where to listen; [ADDRESS]:PORT for IPv6, port 0 for any free one (default: %(default)s)",
+        metavar="[TRANSPORT://]ADDRESS:PORT",
+        action="append",
+        default=[],
+        help="where to listen, as often as needed: udp:// (if not said otherwise), tcp:// or tls://;"
+        " [ADDRESS]:PORT for IPv6, port 0 for any free one"
+        f" (default: {_DEFAULT_LISTEN}; without a port: {DEFAULT_PORT}, for TLS {DEFAULT_SECURE_PORT})",
+    )
+    parser.add_argument(
+        "--file",
+        metavar="FILE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="read IPFIX files (RFC 5655), also compressed with gzip, instead; - is standard input",
+    )
+    parser.add_argument("--certificate", metavar="FILE", help="of this collector, PEM, for tls://")
+    parser.add_argument("--key", metavar="FILE", help="the key of the certificate, PEM, without a password")
+    parser.add_argument(
+        "--ca",
+        metavar="FILE",
+        help="PEM; exporters must show a certificate that one of these CAs has signed",
     )
     parser.add_argument(
         "--json",
         action="store_true",
         help="one JSON object per Data Record, those of Options Templates included",
+    )
+    parser.add_argument(
+        "--options",
+        action="store_true",
+        help="show the records of Options Templates in the table too",
     )
     parser.add_argument(
         "--count",
@@ -89,153 +108,60 @@ def _positive_seconds(text: str) -> float:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Collect until a signal, --count or --timeout ends it. Raises SpanflowError; returns an exit code."""
-    host, port = parse_address(args.listen)
+    """Collect until a signal, the end of the files, --count or --timeout.
+
+    Raises SpanflowError; returns an exit code.
+    """
+    addresses = [parse_address(text) for text in args.listen or [_DEFAULT_LISTEN]]
+    if args.file and args.listen:
+        raise UsageError("--file and --listen: files and sockets do not go together; leave one of them out")
+    context = _tls_context(args, addresses)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    with StopSignals() as stop, UdpListener(host, port) as listener:
-        print(f"listening on {listener.address} (udp)", file=sys.stderr, flush=True)
-        writer: RecordWriter = JsonLines() if args.json else TableRows(Style.of(sys.stdout))
-        collection = Collection(listener, writer, sys.stdout, args.count)
+    with StopSignals() as stop, ExitStack() as opened:
+        process = CollectingProcess(name_of=str if args.file else address_text)
+        listeners = [] if args.file else [_listener(opened, address, context) for address in addresses]
+        for listener in listeners:
+            print(f"listening on {listener.address} ({listener.transport})", file=sys.stderr, flush=True)
         started = time.monotonic()
+        deadline = math.inf if args.timeout is None else started + args.timeout
+        writer: RecordWriter = JsonLines() if args.json else TableRows(Style.of(sys.stdout), args.options)
+        collection = Collection(process, writer, sys.stdout, stop, count=args.count, deadline=deadline)
+        faults = []
         try:
-            collection.run(stop, None if args.timeout is None else started + args.timeout)
+            if args.file:
+                faults = collection.read(args.file)
+            else:
+                collection.receive(opened.enter_context(Receiver(process, listeners)))
             collection.flush()
         except BrokenPipeError:
             # Whoever read has seen enough.
             return ExitCode.OK
         title = f"collected for {time.monotonic() - started:.1f} s"
-        for line in summary_lines(title, _facts(collection.process, listener), Style.of(sys.stderr)):
+        facts = summary_facts(process.counters, listeners)
+        for line in summary_lines(title, facts, Style.of(sys.stderr)):
             print(line, file=sys.stderr)
+    if faults:
+        return faults[0].exit_code
     if collection.missing and not stop.requested:
         return ExitCode.UNAVAILABLE
     return ExitCode.OK
 
 
-class Collection:
-    """The loop of one run: datagrams in, text out. missing: records that --count still waits for."""
-
-    def __init__(
-        self, listener: UdpListener, writer: RecordWriter, output: TextIO, count: int | None
-    ) -> None:
-        self.process = CollectingProcess(name_of=address_text)
-        self.missing = count
-        self._listener = listener
-        self._writer = writer
-        self._output = output
-        self._next_flush = math.inf
-
-    def run(self, stop: StopSignals, deadline: float | None) -> None:
-        """Collect until it is enough. deadline: time.monotonic(). Raises BrokenPipeError, OutputError."""
-        poller = select.poll()
-        poller.register(self._listener, select.POLLIN)
-        poller.register(stop, select.POLLIN)
-        watched_output = _pipe(self._output)
-        if watched_output is not None:
-            # No events asked for: only the closing of the other end is reported.
-            poller.register(watched_output, 0)
-        end = math.inf if deadline is None else deadline
-        while not stop.requested and self.missing != 0 and (now := time.monotonic()) < end:
-            wait = min(end - now, self._next_flush - now, _LONGEST_WAIT_SECONDS)
-            ready = poller.poll(max(0, math.ceil(wait * 1000)))
-            if any(descriptor == watched_output for descriptor, _ in ready):
-                raise BrokenPipeError
-            for octets, sender in self._listener.datagrams(_DATAGRAMS_PER_ROUND):
-                self._receive(octets, sender)
-                if self.missing == 0:
-                    break
-            self._flush_when_due()
-
-    def flush(self) -> None:
-        """Write what waits. Raises BrokenPipeError when nobody reads, OutputError for all else."""
-        self._next_flush = math.inf
-        try:
-            _write_all(self._output, self._writer.take())
-        except OSError as error:
-            # The interpreter must not try to write the rest once more when it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), self._output.fileno())
-            if isinstance(error, BrokenPipeError):
-                raise
-            raise OutputError(f"standard output: {error.strerror}; make room or write elsewhere") from None
-
-    def _flush_when_due(self) -> None:
-        now = time.monotonic()
-        if self._writer.pending and self._next_flush == math.inf:
-            self._next_flush = now + FLUSH_INTERVAL_SECONDS
-        if now >= self._next_flush or self._writer.pending >= _MOST_PENDING:
-            self.flush()
-
-    def _receive(self, octets: bytes, sender: tuple[Any, ...]) -> None:
-        counters = self.process.counters
-        try:
-            session, message = self.process.receive(octets, sender)
-        except MalformedMessageError as error:
-            if counters.discarded[error.reason] == 1:
-                _tell(f"{address_text(sender)}: {error}; message discarded, further ones are counted")
-            return
-        skipped = message.ignored[Reason.TEMPLATE_MISSING]
-        if skipped and counters.ignored[Reason.TEMPLATE_MISSING] == skipped:
-            _tell(f"{session.exporter}: data before its template; waiting for the exporter to send it again")
-        self._write(session, message)
-
-    def _write(self, session: TransportSession, message: Message) -> None:
-        for data_set in message.data_sets:
-            if self.missing is not None and not data_set.template.is_options:
-                data_set = DataSet(data_set.template, data_set.records[: self.missing])
-                self.missing -= len(data_set.records)
-            self._writer.add(session, message.header.observation_domain_id, data_set)
+def _listener(
+    opened: ExitStack, address: ListenAddress, context: ssl.SSLContext | None
+) -> UdpListener | StreamListener:
+    if address.transport == "udp":
+        return opened.enter_context(UdpListener(address))
+    return opened.enter_context(StreamListener(address, context if address.transport == "tls" else None))
 
 
-def _write_all(output: TextIO, text: str) -> None:
-    """Write and flush, whatever the buffering.
-
-    Unbuffered (PYTHONUNBUFFERED), a write to a full pipe that a signal ends takes only a part, and a text
-    stream drops the rest.
-    """
-    output.flush()
-    octets = memoryview(text.encode(output.encoding, output.errors or "strict"))
-    while octets:
-        octets = octets[output.buffer.write(octets) :]
-    output.flush()
-
-
-def _pipe(stream: TextIO) -> int | None:
-    """The descriptor of a stream whose reader can go away, or None."""
-    descriptor = stream.fileno()
-    mode = os.fstat(descriptor).st_mode
-    return descriptor if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-def _facts(process: CollectingProcess, listener: UdpListener) -> list[Fact]:
-    counters, sequence, lost = process.counters, process.counters.sequence, listener.lost()
-    advice = f"{human(listener.receive_buffer)} octets are too few; raise net.core.rmem_max" if lost else ""
-    facts = [
-        Fact("messages", counters.messages, f"{human(counters.octets)} octets"),
-        Fact("records", counters.records),
-        Fact("options records", counters.options_records),
-        Fact("templates", counters.templates),
-        Fact("options templates", counters.options_templates),
-        Fact("transport sessions", counters.sessions),
-        Fact("datagrams lost here", lost, advice, warning=lost > 0),
-        Fact("sequence gaps", sequence.gaps, warning=sequence.gaps > 0),
-    ]
-    details = [
-        Fact("records missing", sequence.missing, level=1),
-        Fact("records out of order", sequence.reordered, level=1),
-        Fact("records twice", sequence.duplicated, level=1),
-        Fact("exporter restarts", sequence.restarts, level=1),
-    ]
-    facts += [fact for fact in details if fact.value]
-    evicted = [
-        Fact("sessions forgotten", counters.evicted_sessions, "too many exporters", warning=True),
-        Fact("domains forgotten", counters.evicted_domains, "too many observation domains", warning=True),
-    ]
-    facts += [fact for fact in evicted if fact.value]
-    facts.append(Fact("errors", counters.discarded.total() + counters.ignored.total()))
-    for reasons, outcome in ((counters.discarded, "message discarded"), (counters.ignored, "ignored")):
-        facts += [Fact(reason, number, outcome, level=1, warning=True) for reason, number in reasons.items()]
-    return facts
+def _tls_context(args: argparse.Namespace, addresses: list[ListenAddress]) -> ssl.SSLContext | None:
+    """For the sockets that want TLS; None if none does. Raises UsageError, CertificateError."""
+    if not any(address.transport == "tls" for address in addresses):
+        if args.certificate or args.key or args.ca:
+            raise UsageError("--certificate, --key, --ca: nothing uses TLS; listen on tls://ADDRESS:PORT")
+        return None
+    if not (args.certificate and args.key):
+        raise UsageError("--listen tls://: no certificate; name it with --certificate and --key")
+    return server_context(args.certificate, args.key, args.ca)

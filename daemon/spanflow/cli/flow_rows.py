@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from spanflow.applications import NO_APPLICATIONS, Applications
+from spanflow.collecting.learned import NOTHING, Said
+from spanflow.collecting.sampling import sampling_rate
 
 if TYPE_CHECKING:
     from spanflow.record import Array, Batch
@@ -41,6 +43,11 @@ class FlowRow:
     vlan_id: int | None
     application: str = ""
     """As who classified it names it, `TLS.Google`; not made safe to show. Empty: not known."""
+    ingress_interface: str = ""
+    egress_interface: str = ""
+    """As the exporter's options name them; not made safe to show. Empty: not known."""
+    sampling: float | None = None
+    """One of so many packets was metered."""
 
 
 # For each fact the elements that can carry it, the first one found counts.
@@ -64,8 +71,11 @@ def _reverse(names: tuple[str, ...]) -> tuple[str, ...]:
 _REVERSE_START, _REVERSE_END, _REVERSE_TYPE_CODE = _reverse(_START), _reverse(_END), _reverse(_TYPE_CODE)
 
 
-def row_from_record(values: Mapping[str, Any]) -> FlowRow | None:
-    """The row of a decoded Data Record (element name → value), or None if it has no pair of addresses."""
+def row_from_record(values: Mapping[str, Any], said: Said = NOTHING) -> FlowRow | None:
+    """The row of a decoded Data Record (element name → value), or None if it has no pair of addresses.
+
+    said: what options of its exporter say of it.
+    """
     source, destination = _first(values, _SOURCE), _first(values, _DESTINATION)
     if source is None or destination is None:
         return None
@@ -98,7 +108,10 @@ def row_from_record(values: Mapping[str, Any]) -> FlowRow | None:
         icmp_type_codes=type_codes if protocol in ICMP_PROTOCOLS else (),
         flow_end_reason=_first(values, ("flowEndReason",)),
         vlan_id=_first(values, _VLAN) or None,
-        application=str(_first(values, ("application",)) or ""),
+        application=said.application,
+        ingress_interface=said.ingress_interface,
+        egress_interface=said.egress_interface,
+        sampling=sampling_rate(values) or said.sampling,
     )
 
 

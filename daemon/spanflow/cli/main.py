@@ -15,7 +15,18 @@ from typing import Any, NoReturn
 
 from spanflow.errors import ExitCode, SpanflowError, UsageError
 
-COMMANDS = ("run", "meter", "collect", "check", "interfaces", "protocols", "healthcheck")
+COMMANDS = (
+    "run",
+    "meter",
+    "collect",
+    "check",
+    "explain",
+    "spool",
+    "keygen",
+    "interfaces",
+    "protocols",
+    "healthcheck",
+)
 """The subcommands: each is the module `spanflow.cli.NAME` with `add_parser` and `run`."""
 
 # What a shell reports for a process that the signal has ended: 128 + SIGINT, 128 + SIGPIPE.

@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     from spanflow.features.batch import FlowBatch
     from spanflow.file_meter import FileMeter
     from spanflow.plugins.configured import open_plugins
+    from spanflow.probe_facts import MeterFacts
 
     _core.install_crash_report()
     classification = open_classification(settings.dpi)
@@ -67,7 +68,13 @@ def run(arguments: argparse.Namespace) -> int:
     plugins = open_plugins(settings.plugins)
     outputs = Outputs(arguments, settings, plugins.chain.columns)
     meter = FileMeter(settings, arguments.files, classification.options)
-    exporters = Exporters(settings, offline=True, applications=applications, columns=plugins.exported)
+    exporters = Exporters(
+        settings,
+        offline=True,
+        applications=applications,
+        columns=plugins.exported,
+        facts=MeterFacts(time.time_ns(), meter.counters, key=settings.cache.key),
+    )
     processes = exporters.processes
     summary = Summary(meter, processes, applications, plugins.chain)
     try:

@@ -15,6 +15,7 @@ from spanflow.short_numbers import human
 
 if TYPE_CHECKING:
     from spanflow.applications import Applications
+    from spanflow.exporting.counters import ExporterCounters
     from spanflow.exporting.process import ExportingProcess
     from spanflow.file_meter import FileMeter
     from spanflow.metering_counters import ClassificationCounters, MeteringCounters
@@ -124,6 +125,14 @@ def _collector(exporter: ExportingProcess) -> Iterator[Fact]:
     counters = exporter.counters()
     sent = f"as {counters.data_records:,} data records in {counters.messages:,} messages"
     yield Fact(f"sent to {exporter.collector.name}", counters.sent.records, sent)
+    if counters.recovered.records:
+        yield Fact("found in the spool", counters.recovered.records, "from before", 1)
+    if counters.spooled.records:
+        yield Fact("in the spool", counters.spooled.records, "to be sent when the collector is back", 1)
+    if counters.filtered.records:
+        yield Fact("filtered", counters.filtered.records, f"{counters.filtered.packets:,} packets", 1)
+    if counters.resent:
+        yield Fact("sent again", counters.resent, "the connection ended before they were acknowledged", 1)
     for reason, tally in counters.dropped.items():
         if tally.records:
             yield Fact(f"dropped, {reason}", tally.records, f"{tally.packets:,} packets", 1, warning=True)
@@ -145,6 +154,16 @@ def _plugin(counters: PluginCounters) -> Iterator[Fact]:
         yield Fact("with empty columns", counters.failed_records, counters.last_error, 1, warning=True)
 
 
+def _books(exporters: Sequence[ExportingProcess]) -> dict[str, list[ExporterCounters]]:
+    """The books of each collector, and of each group together: its members share what is handed over."""
+    books: dict[str, list[ExporterCounters]] = {}
+    for exporter in exporters:
+        group = exporter.collector.group
+        name = exporter.collector.name if group is None else f"group {group}"
+        books.setdefault(name, []).append(exporter.counters())
+    return books
+
+
 def _conservation(
     counters: MeteringCounters, plugins: Sequence[PluginCounters], exporters: Sequence[ExportingProcess]
 ) -> Fact:
@@ -156,13 +175,12 @@ def _conservation(
     for plugin in plugins:
         if over := counters.handed_over.records - plugin.records:
             missing[f"records to plugin {plugin.name}"] = over
-    for exporter in exporters:
-        books = exporter.counters()
+    for name, books in _books(exporters).items():
         for unit in ("records", "packets", "octets"):
-            over = getattr(counters.handed_over, unit) - getattr(books.offered, unit)
-            value = over + getattr(books.imbalance, unit)
+            over = getattr(counters.handed_over, unit) - sum(getattr(each.offered, unit) for each in books)
+            value = over + sum(getattr(each.imbalance, unit) for each in books)
             if value:
-                missing[f"{unit} to {exporter.collector.name}"] = value
+                missing[f"{unit} to {name}"] = value
     if missing:
         text = ", ".join(f"{name} {value:+,}" for name, value in missing.items())
         return Fact("conservation", "VIOLATED", f"{text}; please report this", warning=True)

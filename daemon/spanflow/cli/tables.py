@@ -48,8 +48,8 @@ _LACK_OF_RESOURCES = 5
 _END_REASONS = {1: "idle", 2: "active", 3: "end", 4: "forced", _LACK_OF_RESOURCES: "resources"}
 """flowEndReason: idle timeout, active timeout, end of Flow detected, forced end, lack of resources."""
 
-_LONGEST_APPLICATION = 40
-"""It may be what anybody sent: two names of RFC 6759's width find room."""
+_LONGEST_NAME = 40
+"""It may be what anybody sent: two application names of RFC 6759's width find room."""
 
 _UNKNOWN = "-"
 _GAP = "  "
@@ -204,9 +204,9 @@ def _columns(style: Style) -> tuple[_Column, ...]:
     pointer = style.arrow + " "
     indent = " " * len(pointer)
     return (
-        _Column("date", 10, _date, drop=1),
-        _Column("time (UTC)", 12, _time, drop=7),
-        _Column("duration", 8, _duration, right=True, drop=3),
+        _Column("date", 10, _date, drop=2),
+        _Column("time (UTC)", 12, _time, drop=9),
+        _Column("duration", 8, _duration, right=True, drop=4),
         _Column("proto", 5, _protocol),
         _Column("source", 21, lambda row: _endpoint(row.source_address, row.source_port), step=8),
         _Column(
@@ -215,12 +215,15 @@ def _columns(style: Style) -> tuple[_Column, ...]:
             lambda row: pointer + _endpoint(row.destination_address, row.destination_port),
             step=8,
         ),
-        _Column("application", 11, lambda row: _application(row, style), drop=8, optional=True, step=4),
-        _Column("packets", 7, lambda row: _both(map(human, row.packets)), right=True, drop=6),
+        _Column("application", 11, lambda row: _cut(row.application, style), drop=10, optional=True, step=4),
+        _Column("packets", 7, lambda row: _both(map(human, row.packets)), right=True, drop=7),
         _Column("octets", 7, lambda row: _both(map(human, row.octets)), right=True),
-        _Column("flags", 9, _flags, drop=4),
-        _Column("end", 9, _end_reason, drop=2),
-        _Column("vlan", 4, _vlan, right=True, drop=5, optional=True),
+        _Column("flags", 9, _flags, drop=5),
+        _Column("end", 9, _end_reason, drop=3),
+        _Column("vlan", 4, _vlan, right=True, drop=6, optional=True),
+        _Column("sampling", 8, _sampling, right=True, drop=8, optional=True),
+        _Column("in", 4, lambda row: _cut(row.ingress_interface, style), drop=1, optional=True, step=4),
+        _Column("out", 4, lambda row: _cut(row.egress_interface, style), drop=1, optional=True, step=4),
     )
 
 
@@ -253,10 +256,11 @@ def _endpoint(address: str, port: int | None) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def _application(row: FlowRow, style: Style) -> str:
-    text = escape(row.application)
-    longest = _LONGEST_APPLICATION
-    return text if len(text) <= longest else text[: longest - len(style.ellipsis)] + style.ellipsis
+def _cut(name: str, style: Style) -> str:
+    text = escape(name)
+    return (
+        text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - len(style.ellipsis)] + style.ellipsis
+    )
 
 
 def _both(texts: Iterable[str]) -> str:
@@ -275,6 +279,11 @@ def _end_reason(row: FlowRow) -> str:
     if row.flow_end_reason is None:
         return _UNKNOWN
     return _END_REASONS.get(row.flow_end_reason, str(row.flow_end_reason))
+
+
+def _sampling(row: FlowRow) -> str:
+    # That nothing was left out is what everybody takes for granted.
+    return "" if row.sampling is None or row.sampling == 1 else f"1:{row.sampling:.10g}"
 
 
 def _vlan(row: FlowRow) -> str:

@@ -11,9 +11,10 @@ from spanflow.errors import DecodeError
 class Reason(StrEnum):
     """Why a Message was discarded, or a part of it ignored. The value is what people read."""
 
-    # The Message is malformed and discarded as a whole (RFC 7011 section 9.1).
+    # The Message is malformed and discarded as a whole (RFC 7011 section 9.1); a stream ends with it.
     VERSION = "unsupported version"
     MESSAGE_LENGTH = "wrong message length"
+    UNFINISHED = "end within a message"
     SET_LENGTH = "wrong set length"
     EMPTY_SET = "set without a record"
     PADDING = "padding is not zero"
@@ -26,7 +27,8 @@ class Reason(StrEnum):
     REDEFINITION = "template redefined without a withdrawal"
     TEMPLATE_LIMIT = "too many templates"
 
-    # The rest of the Message is used.
+    # The rest of the Message is used; but of NetFlow v5, with nothing else to tell records, none of it.
+    RECORD_COUNT = "wrong record count"
     TEMPLATE_MISSING = "data set before its template"
     RESERVED_SET = "reserved set id"
     UDP_WITHDRAWAL = "template withdrawal over UDP"
@@ -40,3 +42,4 @@ class MalformedMessageError(DecodeError):
         super().__init__(f"offset {offset}: {reason}: {detail}")
         self.offset = offset
         self.reason = reason
+        self.detail = detail

@@ -1,43 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The frame of an IPFIX Message: its header and its Sets (RFC 7011 sections 3.1 and 3.3.2).
-
-    Message Header  | Version 10 | Length | Export Time | Sequence Number | Observation Domain ID |
-    Set Header      | Set ID | Length |
-
-Version, Set ID and both Lengths have 2 octets, the others 4. Both Lengths include their header.
-"""
+"""Decoded Messages: the same for IPFIX, NetFlow v9 and NetFlow v5."""
 
 from __future__ import annotations
 
-import struct
 from collections import Counter
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import NamedTuple
 
-from spanflow.collecting.malformed import MalformedMessageError, Reason
+from spanflow.collecting.malformed import Reason
 from spanflow.collecting.records import DataRecord
 from spanflow.collecting.templates import Template
 
-VERSION = 10
-_HEADER = struct.Struct("!HHIII")
-_SET_HEADER = struct.Struct("!HH")
-_OTHER_VERSIONS = {5: "NetFlow v5", 9: "NetFlow v9"}
+
+class Version(IntEnum):
+    """The Version Number with which each Message starts."""
+
+    NETFLOW5 = 5
+    NETFLOW9 = 9
+    IPFIX = 10
+
+    @property
+    def title(self) -> str:
+        """As people write it."""
+        return "IPFIX" if self is Version.IPFIX else f"NetFlow v{self.value}"
 
 
 class Header(NamedTuple):
-    """A Message Header that fits its Message. export_time: Unix seconds."""
+    """A Message Header that fits its Message.
+
+    export_time: Unix seconds. sequence_number: of Data Records (IPFIX), of packets (v9), of flows (v5).
+    observation_domain_id: the Source ID of v9; the engine of v5, its type in the upper octet of two.
+    """
 
     export_time: int
     sequence_number: int
     observation_domain_id: int
-
-
-class SetSpan(NamedTuple):
-    """Where the content of a Set lies in its Message; the Set Header lies before `start`."""
-
-    set_id: int
-    start: int
-    end: int
+    version: Version = Version.IPFIX
+    export_time_ns: int = 0
+    """NetFlow: the export time in ns since the Unix epoch; v5 tells more than seconds."""
+    system_uptime_ms: int = 0
+    """NetFlow: milliseconds since the exporter started, modulo 2^32, at that time."""
+    record_count: int = 0
+    """NetFlow: records of all kinds that the Message says it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,45 +62,9 @@ class Message:
     new_templates: list[Template] = field(default_factory=list)
     """Templates that were not in force before; refreshes are not among them."""
     ignored: Counter[Reason] = field(default_factory=Counter)
-    """What was skipped in it; the rest is valid."""
+    """What was skipped in it, or is wrong without harm; the rest is valid."""
 
-
-def read_header(octets: bytes) -> Header:
-    """Read the header of the Message that `octets` are, no less and no more.
-
-    Raises MalformedMessageError for another version or length.
-    """
-    if len(octets) >= 2 and (version := int.from_bytes(octets[:2], "big")) != VERSION:
-        name = f" ({_OTHER_VERSIONS[version]})" if version in _OTHER_VERSIONS else ""
-        raise MalformedMessageError(0, Reason.VERSION, f"{version}{name}, only {VERSION} (IPFIX) is decoded")
-    if len(octets) < _HEADER.size:
-        text = f"{len(octets)} octets, a message header has {_HEADER.size}"
-        raise MalformedMessageError(0, Reason.MESSAGE_LENGTH, text)
-    _, length, export_time, sequence_number, domain = _HEADER.unpack_from(octets)
-    if length != len(octets):
-        raise MalformedMessageError(
-            2, Reason.MESSAGE_LENGTH, f"the header says {length} octets, {len(octets)} were received"
-        )
-    return Header(export_time, sequence_number, domain)
-
-
-def read_set_headers(octets: bytes) -> list[SetSpan]:
-    """Find the Sets of a Message whose header was read. Raises MalformedMessageError for a wrong length."""
-    spans: list[SetSpan] = []
-    offset = _HEADER.size
-    while offset < len(octets):
-        left = len(octets) - offset
-        if left < _SET_HEADER.size:
-            raise MalformedMessageError(offset, Reason.SET_LENGTH, f"{left} octets left, a set header has 4")
-        set_id, length = _SET_HEADER.unpack_from(octets, offset)
-        if length < _SET_HEADER.size:
-            raise MalformedMessageError(
-                offset + 2, Reason.SET_LENGTH, f"{length}, the set header alone has 4"
-            )
-        if length > left:
-            raise MalformedMessageError(
-                offset + 2, Reason.SET_LENGTH, f"{length}, the message has {left} more octets"
-            )
-        spans.append(SetSpan(set_id, offset + _SET_HEADER.size, offset + length))
-        offset += length
-    return spans
+    @property
+    def records(self) -> int:
+        """Data Records, those of Options Templates included."""
+        return sum(len(data_set.records) for data_set in self.data_sets)

@@ -13,6 +13,8 @@ from spanflow.collecting.malformed import MalformedMessageError, Reason
 from spanflow.collecting.values import Encoding, Value
 from spanflow.information_elements import VARIABLE_LENGTH
 
+_ALIGNMENT = 4
+
 DataRecord: TypeAlias = tuple[Value, ...]
 """The values of one Data Record, in the order of its Template's fields."""
 
@@ -48,10 +50,11 @@ class RecordReader:
             if field.encoding.convert is not None
         )
 
-    def read(self, octets: bytes, start: int, end: int) -> list[DataRecord]:
+    def read(self, octets: bytes, start: int, end: int, *, aligned: bool) -> list[DataRecord]:
         """Read the Data Records of octets[start:end], the content of one Data Set.
 
         What is left behind the last record is padding: shorter than any record and zero (section 3.3.1).
+        aligned: NetFlow v9, which pads to 4 octets with what only should be zero (RFC 3954 section 5.3).
         Raises MalformedMessageError for other padding, for a record that does not fit, for a value that its
         type does not allow, and when there is no record at all.
         """
@@ -69,11 +72,21 @@ class RecordReader:
             cursor = Cursor(octets, start, end, Reason.TRUNCATED)
             records = list(self._read_variable(cursor))
             padding = cursor.offset
+        if aligned:
+            return records[: self._records_before_padding(octets, padding, end, len(records))]
         if any(octets[padding:end]):
             raise MalformedMessageError(
                 padding, Reason.PADDING, f"{octets[padding:end].hex()} after the last whole record"
             )
         return records
+
+    def _records_before_padding(self, octets: bytes, padding: int, end: int, count: int) -> int:
+        """Of `count` records that end at `padding`: zeros in the last 3 octets are none, but padding."""
+        size = self.minimum_length
+        while count > 1 and end - (padding - size) < _ALIGNMENT and not any(octets[padding - size : end]):
+            padding -= size
+            count -= 1
+        return count
 
     def _read_fixed(self, whole: struct.Struct, octets: bytes, start: int, end: int) -> Iterator[DataRecord]:
         content = memoryview(octets)[start : end - (end - start) % whole.size]

@@ -8,18 +8,15 @@ from dataclasses import dataclass
 
 from spanflow.collecting.counters import CollectorCounters, SequenceCounters
 from spanflow.collecting.cursor import Cursor
-from spanflow.collecting.learned import Budget, Learned, Values
+from spanflow.collecting.framing import Framing, SetSpan, read_set_headers
+from spanflow.collecting.learned import NOTHING, Budget, Learned, Said, Values
 from spanflow.collecting.malformed import MalformedMessageError, Reason
-from spanflow.collecting.message import DataSet, Header, Message, SetSpan, read_set_headers
+from spanflow.collecting.message import DataSet, Header, Message, Version
+from spanflow.collecting.netflow5 import read_records
+from spanflow.collecting.protocols import FRAMINGS
 from spanflow.collecting.sequence import SequenceNumbers
 from spanflow.collecting.template_table import TemplateTable
-from spanflow.collecting.templates import (
-    FIRST_TEMPLATE_ID,
-    OPTIONS_TEMPLATE_SET_ID,
-    TEMPLATE_SET_ID,
-    read_template_set,
-    with_elements,
-)
+from spanflow.collecting.templates import FIRST_TEMPLATE_ID, Template, with_elements
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +37,11 @@ class Limits:
     session_fields: int = 16_384
     """Fields of all Templates of one session."""
     total_fields: int = 131_072
-    """Fields of all Templates of all sessions; must not be below session_fields."""
+    """Fields of all Templates of all sessions of datagrams, and as many of all streams together, so that
+    neither takes room from the other; must not be below session_fields."""
     names: int = 65_536
-    """Names of applications and of elements that all sessions together may announce; the rest is ignored."""
+    """Names of applications, interfaces and elements, and sampling rates, that all sessions together may
+    announce; the rest is ignored."""
 
 
 class ObservationDomain:
@@ -55,7 +54,7 @@ class ObservationDomain:
 
 
 class TransportSession:
-    """Decodes the Messages of one Exporting Process.
+    """Decodes the Messages of one Exporting Process, which all have one `version`.
 
     stream: the transport is reliable (TCP, SCTP, a file): Template Withdrawals count, and a Template ID is
     not defined anew without one. Over UDP a withdrawal is ignored and a new definition replaces the old
@@ -63,7 +62,17 @@ class TransportSession:
     budget: of names, shared by all sessions; one of its own if there is none.
     """
 
-    __slots__ = ("_budget", "_counters", "_domains", "_limits", "_stream", "exporter", "fields")
+    __slots__ = (
+        "_budget",
+        "_counters",
+        "_domains",
+        "_limits",
+        "_sequence_counters",
+        "_stream",
+        "exporter",
+        "fields",
+        "version",
+    )
 
     def __init__(
         self,
@@ -71,14 +80,19 @@ class TransportSession:
         limits: Limits,
         counters: CollectorCounters,
         *,
+        version: Version = Version.IPFIX,
         stream: bool = False,
         budget: Budget | None = None,
     ) -> None:
         self.exporter = exporter
+        self.version = version
         self.fields = 0
         """Fields of all Templates in force."""
         self._limits = limits
         self._counters = counters
+        self._sequence_counters = (
+            counters.packet_sequence if version is Version.NETFLOW9 else counters.sequence
+        )
         self._stream = stream
         self._budget = budget or Budget(limits.names)
         self._domains: OrderedDict[int, ObservationDomain] = OrderedDict()
@@ -92,22 +106,27 @@ class TransportSession:
         domain = self._domain(header.observation_domain_id)
         message = Message(header)
         try:
-            templates = self._read_sets(message, octets, read_set_headers(octets), domain)
+            if self.version is Version.NETFLOW5:
+                message.data_sets.append(read_records(header, octets))
+            else:
+                self._read_sets(message, octets, FRAMINGS[self.version], domain)
         except MalformedMessageError:
-            domain.sequence.observe(header.sequence_number, None, header.export_time)
+            domain.sequence.observe(header.sequence_number, self._step(None), header.export_time)
             raise
-        self.fields += templates.fields - domain.templates.fields
-        domain.templates = templates
-        counted = not message.ignored[Reason.TEMPLATE_MISSING]
-        records = sum(len(data_set.records) for data_set in message.data_sets) if counted else None
-        domain.sequence.observe(header.sequence_number, records, header.export_time)
+        records = None if message.ignored[Reason.TEMPLATE_MISSING] else message.records
+        domain.sequence.observe(header.sequence_number, self._step(records), header.export_time)
         self._learn(domain, message)
         return message
 
-    def application(self, domain_id: int, values: Values) -> str:
-        """What the application of a Data Record (element name → value) is called; empty if nobody said it."""
+    def said(self, domain_id: int, values: Values) -> Said:
+        """What the exporter's options say of a Data Record (element name → value)."""
         domain = self._domains.get(domain_id)
-        return "" if domain is None else domain.learned.application(values)
+        return NOTHING if domain is None else domain.learned.said(values)
+
+    def _step(self, records: int | None) -> int | None:
+        """How far the Sequence Number goes with a Message of so many records (None: not known)."""
+        # RFC 3954 section 5.1: that of NetFlow v9 counts packets, whatever is in them.
+        return 1 if self.version is Version.NETFLOW9 else records
 
     def forget(self) -> None:
         """Give back what is shared with other sessions; this one is of no more use."""
@@ -131,40 +150,49 @@ class TransportSession:
                 self.fields -= evicted.templates.fields
                 evicted.learned.forget()
                 self._counters.evicted_domains += 1
-            domain = self._domains[domain_id] = ObservationDomain(self._counters.sequence, self._budget)
+            domain = self._domains[domain_id] = ObservationDomain(self._sequence_counters, self._budget)
         self._domains.move_to_end(domain_id)
         return domain
 
     def _read_sets(
-        self, message: Message, octets: bytes, spans: list[SetSpan], domain: ObservationDomain
-    ) -> TemplateTable:
-        """Read all Sets into `message`; returns the Templates in force after it, copied before any change."""
+        self, message: Message, octets: bytes, framing: Framing, domain: ObservationDomain
+    ) -> None:
+        """Read all Sets into `message`; its Templates come into force when all are valid."""
         templates = before = domain.templates
-        for span in spans:
+        definitions = 0
+        for span in read_set_headers(octets, framing.header_octets):
             if span.set_id >= FIRST_TEMPLATE_ID:
-                template = templates.by_id.get(span.set_id)
-                if template is None:
-                    message.ignored[Reason.TEMPLATE_MISSING] += 1
-                    continue
-                records = template.reader.read(octets, span.start, span.end)
-                message.data_sets.append(DataSet(template, records))
-            elif span.set_id in (TEMPLATE_SET_ID, OPTIONS_TEMPLATE_SET_ID):
+                _read_data_set(message, octets, span, framing, templates)
+            elif span.set_id in (framing.template_set_id, framing.options_template_set_id):
                 if templates is before:
                     templates = before.copy()
-                self._read_templates(message, octets, span, templates, domain.learned)
+                definitions += self._read_templates(message, octets, span, framing, templates, domain.learned)
                 self._check_limits(span.start, templates, self.fields - before.fields + templates.fields)
             else:
-                # Section 3.3.2: 0 and 1 are not used, 4 to 255 are reserved for future use.
+                # RFC 7011 section 3.3.2, RFC 3954 section 5.2: all other ids below 256 are reserved.
                 message.ignored[Reason.RESERVED_SET] += 1
-        return templates
+        if self.version is Version.NETFLOW9 and not message.ignored:
+            _check_record_count(message, definitions + message.records)
+        self.fields += templates.fields - before.fields
+        domain.templates = templates
 
     def _read_templates(
-        self, message: Message, octets: bytes, span: SetSpan, templates: TemplateTable, learned: Learned
-    ) -> None:
+        self,
+        message: Message,
+        octets: bytes,
+        span: SetSpan,
+        framing: Framing,
+        templates: TemplateTable,
+        learned: Learned,
+    ) -> int:
+        """Read a Set of Templates into `templates`; returns how many records it has."""
         cursor = Cursor(octets, span.start, span.end, Reason.TRUNCATED)
-        for record in read_template_set(cursor, span.set_id, templates.by_id, self._limits.fields):
+        options = span.set_id == framing.options_template_set_id
+        count = 0
+        for record in framing.read_templates(cursor, options, templates.by_id, self._limits.fields):
+            count += 1
             if isinstance(record, int):
-                self._withdraw(message, record, span.set_id, templates)
+                self._withdraw(message, record, span.set_id, options, templates)
                 continue
             before = templates.by_id.get(record.template_id)
             if before is record:
@@ -174,9 +202,11 @@ class TransportSession:
             named = with_elements(record, learned.elements) if learned.elements else record
             templates.define(named)
             message.new_templates.append(named)
+        return count
 
-    def _withdraw(self, message: Message, template_id: int, set_id: int, templates: TemplateTable) -> None:
-        options = set_id == OPTIONS_TEMPLATE_SET_ID
+    def _withdraw(
+        self, message: Message, template_id: int, set_id: int, options: bool, templates: TemplateTable
+    ) -> None:
         if not self._stream:
             message.ignored[Reason.UDP_WITHDRAWAL] += 1
         elif template_id == set_id:
@@ -194,3 +224,24 @@ class TransportSession:
         if fields > self._limits.session_fields:
             text = f"more than {self._limits.session_fields} fields in one session"
             raise MalformedMessageError(offset, Reason.TEMPLATE_LIMIT, text)
+
+
+def _read_data_set(
+    message: Message, octets: bytes, span: SetSpan, framing: Framing, templates: TemplateTable
+) -> None:
+    template: Template | None = templates.by_id.get(span.set_id)
+    if template is None:
+        message.ignored[Reason.TEMPLATE_MISSING] += 1
+        return
+    records = template.reader.read(octets, span.start, span.end, aligned=framing.aligned)
+    if template.dating is None:
+        message.data_sets.append(DataSet(template, records))
+    else:
+        dating = template.dating
+        message.data_sets.append(DataSet(dating.template, dating.dated(records, message.header)))
+
+
+def _check_record_count(message: Message, found: int) -> None:
+    """All records were read: the header should say so. Exporters that count FlowSets there do no harm."""
+    if found != message.header.record_count:
+        message.ignored[Reason.RECORD_COUNT] += 1

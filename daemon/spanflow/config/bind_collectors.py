@@ -10,6 +10,7 @@ import yaml
 from spanflow.config.collector_url import CollectorError, parse_collector
 from spanflow.config.declare import settings_of
 from spanflow.config.given import Given
+from spanflow.config.lists import ListOf
 from spanflow.config.nodes import Nodes, is_null, item_path, shape
 from spanflow.config.schema import Collector
 
@@ -59,7 +60,9 @@ class CollectorBinder:
         names = ("url", *settings_of(Collector))
         for name, key, value in self.nodes.entries(node, path, "url"):
             full = item_path(path, name)
-            if not isinstance(value, yaml.ScalarNode):
+            if _is_list(name, value):
+                options[name] = ",".join(item.value for item in value.value)
+            elif not isinstance(value, yaml.ScalarNode):
                 self.nodes.wrong(value, full, f"{shape(value)} is not allowed here; write one value")
             elif is_null(value):
                 self.nodes.wrong(value, full, "has no value; write one, or remove the line")
@@ -69,3 +72,14 @@ class CollectorBinder:
         if "url" not in found:
             self.nodes.wrong(node, path, "has no url; add url: ipfix+udp://HOST:PORT")
         return options, found
+
+
+def _is_list(name: str, node: yaml.Node) -> bool:
+    """Whether this is a list of texts, for an option that may be one; in a URL commas are between them."""
+    declared = settings_of(Collector).get(name)
+    return (
+        declared is not None
+        and isinstance(declared.kind, ListOf)
+        and isinstance(node, yaml.SequenceNode)
+        and all(isinstance(item, yaml.ScalarNode) for item in node.value)
+    )

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The URL of a collector: `ipfix+udp://HOST[:PORT][?option=value&...]`, percent-encoded by RFC 3986."""
+"""The URL of a collector: `ipfix+udp://HOST[:PORT][?option=value&...]`, percent-encoded by RFC 3986.
+
+That of a file has a path in place of host and port: `ipfix+file:///var/lib/flows/%25Y%25m%25d.ipfix`.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
+from spanflow.config.collector_options import misplaced
+from spanflow.config.collector_settings import SCHEMES, Collector, Scheme
 from spanflow.config.declare import settings_of
-from spanflow.config.schema import Collector
 from spanflow.config.values import InvalidValueError
 from spanflow.config.wording import quoted, shown, unknown
-
-SCHEMES: Mapping[str, tuple[str, str]] = {"ipfix+udp": ("ipfix", "udp")}
-"""The known schemes: protocol and transport of each."""
 
 DEFAULT_SCHEME = "ipfix+udp"
 
@@ -47,6 +48,7 @@ class CollectorError(ValueError):
 class _Reading:
     """What is read so far of one collector, good and bad."""
 
+    scheme: Scheme | None = None
     values: dict[str, Any] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -64,7 +66,11 @@ def parse_collector(url: str, options: Mapping[str, str] | None = None) -> Colle
     _read_options(query, options or {}, reading)
     if reading.problems:
         raise CollectorError(reading.problems)
-    return Collector(**reading.values)
+    collector = Collector(**reading.values)
+    problems = [Problem(key, text) for key, text in misplaced(collector)]
+    if problems:
+        raise CollectorError(problems)
+    return collector
 
 
 def _read_url(url: str, reading: _Reading) -> list[tuple[str, str]]:
@@ -76,18 +82,38 @@ def _read_url(url: str, reading: _Reading) -> list[tuple[str, str]]:
     if not match:
         reading.wrong(f"{quoted(url)} is no URL; write {DEFAULT_SCHEME}://HOST:PORT")
         return []
-    if match["scheme"].lower() in SCHEMES:
-        reading.values["protocol"], reading.values["transport"] = SCHEMES[match["scheme"].lower()]
-    else:
+    reading.scheme = SCHEMES.get(match["scheme"].lower())
+    if reading.scheme is None:
         reading.wrong(unknown("scheme", match["scheme"], SCHEMES))
-    _read_authority(match["authority"], reading)
-    if match["path"] not in ("", "/"):
-        reading.wrong(
-            f"{quoted(match['path'])} after the host has no meaning; remove it (options begin with ?)"
-        )
+    else:
+        reading.values |= {"protocol": reading.scheme.protocol, "transport": reading.scheme.transport}
+    if reading.scheme is not None and reading.scheme.transport == "file":
+        reading.values["port"] = 0
+        _read_path(match["authority"], match["path"], reading)
+    else:
+        _read_authority(match["authority"], reading)
+        if match["path"] not in ("", "/"):
+            reading.wrong(
+                f"{quoted(match['path'])} after the host has no meaning; remove it (options begin with ?)"
+            )
     if match["end"]:
         reading.wrong(f"{quoted(match['end'])} has no meaning; remove it, or write %23 for #")
     return _split_query(match["query"] or "", reading)
+
+
+def _read_path(authority: str, path: str, reading: _Reading) -> None:
+    if authority:
+        reading.wrong(f"{quoted(authority)} stands where a file has no host; begin the path with ///")
+        return
+    text = _decoded(path, "url", reading)
+    if text is None:
+        return
+    if not text.strip("/") or text.endswith("/"):
+        reading.wrong(f"{quoted(text)} names no file; write :///DIRECTORY/FILE")
+    elif "\0" in text:
+        reading.wrong("a path cannot contain a NUL; remove it")
+    else:
+        reading.values["path"] = text
 
 
 def _read_authority(authority: str, reading: _Reading) -> None:
@@ -102,12 +128,17 @@ def _read_authority(authority: str, reading: _Reading) -> None:
         return
     _read_host(match["host"], reading)
     port = match["port"]
+    default = reading.scheme.port if reading.scheme else 0
     if port is None:
+        reading.values["port"] = default
+        if reading.scheme and not default:
+            reading.wrong("the port is missing; write :PORT behind the host")
         return
     if re.fullmatch(r"[0-9]{1,5}", port) and 1 <= int(port) <= 65535:
         reading.values["port"] = int(port)
     else:
-        reading.wrong(f"{quoted(port)} is no port; use 1 to 65535, or leave it out for 4739")
+        advice = f", or leave it out for {default}" if default else ""
+        reading.wrong(f"{quoted(port)} is no port; use 1 to 65535{advice}")
 
 
 def _read_host(text: str, reading: _Reading) -> None:

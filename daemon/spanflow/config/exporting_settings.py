@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The settings of the Exporting Process: `export`, and the collectors with their own options."""
+"""The settings of the Exporting Process that hold for every collector: `export`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-from spanflow.config.declare import option, setting, settings_of
-from spanflow.config.quantities import DAY, HOUR, MIB, MILLISECOND, SECOND, TIB, Duration, Integer, Size
-from spanflow.config.values import Boolean, Choice, InvalidValueError, JsonSchema, Kind, OrNone, Text
+from spanflow.config.declare import setting
+from spanflow.config.engine_values import FilePath
+from spanflow.config.quantities import (
+    DAY,
+    GIB,
+    HOUR,
+    MIB,
+    MILLISECOND,
+    MINUTE,
+    SECOND,
+    TIB,
+    Duration,
+    Integer,
+    Size,
+)
+from spanflow.config.values import InvalidValueError, JsonSchema, OrNone, Text
 from spanflow.information_elements import ENTERPRISE_NUMBER, REVERSE_PEN
 
 
@@ -101,90 +113,49 @@ class Export:
         " to keep them apart from those of others.",
         example="64999",
     )
+    retry_interval: int = setting(
+        Duration(minimum=100 * MILLISECOND, maximum=HOUR),
+        MINUTE,
+        "How long to wait between attempts to connect to a collector over TCP, TLS or SCTP. RFC 7011 wants no"
+        " more than one in a minute.",
+        example="10s",
+    )
+    send_timeout: int = setting(
+        Duration(minimum=SECOND, maximum=HOUR),
+        10 * SECOND,
+        "A collector over TCP, TLS or SCTP that takes nothing for so long, or cannot be connected within it,"
+        " is away.",
+        example="30s",
+    )
+    spool_directory: str = setting(
+        FilePath(),
+        "",
+        "Where records for a collector that is away are kept until it is back, for collectors over TCP, TLS"
+        " and SCTP and for files. Flow data is personal data: nobody but the probe can read it there.",
+        example="/var/lib/spanflow/spool",
+    )
+    spool_size: int = setting(
+        Size(minimum=MIB, maximum=1024 * TIB),
+        GIB,
+        "The most that the spool of one collector takes on disk; the oldest records go first, and are"
+        " counted.",
+        example="10GiB",
+    )
+    spool_age: int = setting(
+        Duration(minimum=SECOND, maximum=365 * DAY, zero="for ever"),
+        DAY,
+        "Records that are in the spool for longer are dropped and counted.",
+        example="7d",
+    )
+    spool_rate: int = setting(
+        Integer(minimum=1, maximum=100_000_000, zero="unlimited"),
+        50_000,
+        "Records per second that leave the spool when the collector is back, beside those of live traffic.",
+        example="200000",
+    )
     drain_timeout: int = setting(
         Duration(minimum=0, maximum=HOUR),
         30 * SECOND,
         "At the end, how long to wait until the queues are sent. What is left then is dropped and counted.",
         example="5s",
     )
-
-
-def override(key: str, attribute: str = "", *, example: str) -> int | None:
-    """Declare an option of a collector that stands in for the setting of `export` with the same attribute."""
-    name = attribute or key
-    kind: Kind[int] = settings_of(Export)[name].kind
-    return option(kind, f"As export.{name}, for this collector alone.", example=example, key=key)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collector:
-    """One collector: where it is (from its URL), and its options. None means: as in `export`."""
-
-    protocol: str = "ipfix"
-    transport: str = "udp"
-    host: str
-    port: int = 4739
-    name: str = setting(
-        Text(pattern="[ -~]{1,128}", allowed="1 to 128 printable ASCII characters"),
-        "",
-        "The name in logs, counters and the summary. Without one it is the URL without its options.",
-        example="noc",
-    )
-    biflow: bool = setting(
-        Boolean(),
-        False,
-        "Send one record with both directions (RFC 5103) instead of one record for each direction.",
-        example="true",
-    )
-    domain: int | None = option(
-        Integer(minimum=0, maximum=(1 << 32) - 1),
-        "As export.observation_domain_id, for this collector alone.",
-        example="7",
-    )
-    profile: str = setting(
-        Choice(("generic", "rich")),
-        "generic",
-        "What is sent: `generic`, elements that every collector knows, with the number of the application;"
-        " `rich`, also its name, risks, server name, fingerprints and more, in elements of our own.",
-        example="rich",
-    )
-    strings: str = setting(
-        Choice(("variable", "fixed")),
-        "variable",
-        "How the profile `rich` sends strings: `variable` as they are, which takes the least space; `fixed`"
-        " cut or filled up to fixed lengths, for a collector that cannot read the other form.",
-        example="fixed",
-    )
-    template_refresh: int | None = override("template_refresh", example="60s")
-    template_refresh_packets: int | None = override("template_refresh_packets", example="1000")
-    template_copies: int | None = override("template_copies", example="1")
-    queue_size: int | None = override("queue_size", example="256MiB")
-    max_message_size: int | None = override("mtu", "max_message_size", example="auto")
-    pace: int | None = override("pace", example="5000")
-
-    def __post_init__(self) -> None:
-        if not self.name:
-            object.__setattr__(self, "name", self.url)
-
-    @property
-    def url(self) -> str:
-        """The URL without options. RFC 3986: IPv6 in brackets; RFC 6874: the zone after `%25`."""
-        host = f"[{self.host.replace('%', '%25')}]" if ":" in self.host else self.host
-        return f"{self.protocol}+{self.transport}://{host}:{self.port}"
-
-    def effective(self, export: Export) -> Export:
-        """`export` as this collector sees it: its own options where it has them.
-
-        Only observation_domain_id may still be None (derived).
-        """
-        own = {
-            "observation_domain_id": self.domain,
-            "template_refresh": self.template_refresh,
-            "template_refresh_packets": self.template_refresh_packets,
-            "template_copies": self.template_copies,
-            "queue_size": self.queue_size,
-            "max_message_size": self.max_message_size,
-            "pace": self.pace,
-        }
-        given: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
-        return replace(export, **given)

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from spanflow.config.collector_url import SCHEMES
+from spanflow.config.collector_settings import SCHEMES
 from spanflow.config.declare import Setting, object_schema, settings_of
 from spanflow.config.schema import Collector, Interface, Plugin, list_descriptions, root_keys, sections
 from spanflow.config.values import JsonSchema

@@ -15,7 +15,14 @@ from spanflow.config.document import LARGEST_FILE, compose, decode
 from spanflow.config.environment import bind_environment
 from spanflow.config.findings import Findings, Place, argument
 from spanflow.config.given import Given
-from spanflow.config.schema import MOST_COLLECTORS, MOST_INTERFACES, MOST_PLUGINS, Settings, sections
+from spanflow.config.schema import (
+    MOST_COLLECTORS,
+    MOST_INTERFACES,
+    MOST_PLUGINS,
+    Collector,
+    Settings,
+    sections,
+)
 from spanflow.config.wording import quoted, shown
 from spanflow.errors import ConfigError, ExitCode
 
@@ -102,6 +109,7 @@ def _check_together(findings: Findings, given: Given) -> None:
         advice = "remove one" if key == "interfaces" else "give it another with name="
         for where, name in _repeated(named):
             findings.add(where, key, f"a second {key[:-1]} has the name {quoted(name)}; {advice}")
+    _check_collectors(findings, given)
     _check_number(findings, "plugins", [place for place, _ in given.plugins], MOST_PLUGINS)
     settings = _build(given)
     workers = _workers(settings)
@@ -112,6 +120,25 @@ def _check_together(findings: Findings, given: Given) -> None:
         # The default is enough for any number of workers, so that there is a place to name.
         if key in given.places and flows < workers:
             findings.add(given.places[key], key, f"{flows} flows do not do for {workers} workers; raise it")
+
+
+def _check_collectors(findings: Findings, given: Given) -> None:
+    """No file has two writers; members of a group take each other's records, so they must want the same."""
+    groups: dict[str, Collector] = {}
+    paths: set[str] = set()
+    for place, collector in given.collectors:
+        if collector.path and collector.path in paths:
+            text = f"a second collector writes {quoted(collector.path)}; use another"
+            findings.add(place, "collectors", text)
+        paths.add(collector.path)
+        if collector.group is None:
+            continue
+        first = groups.setdefault(collector.group, collector)
+        for option in ("group_mode", "filter"):
+            if getattr(first, option) != getattr(collector, option):
+                findings.add(
+                    place, f"collectors.{option}", f"differs within the group {collector.group}; use one"
+                )
 
 
 def _check_number(findings: Findings, key: str, places: Sequence[Place], most: int) -> None:

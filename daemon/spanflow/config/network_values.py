@@ -80,3 +80,28 @@ class ListenAddress(Kind[tuple[str, int]]):
 def _advice(text: str) -> str:
     port = text if re.fullmatch(r"[0-9]{1,5}", text) else "9730"
     return f"write 127.0.0.1:{port}, [::1]:{port}, or 0.0.0.0:{port} for every address"
+
+
+@dataclass(frozen=True, slots=True)
+class IpAddress(Kind[str]):
+    """An IPv4 or IPv6 address, kept in its shortest form."""
+
+    def parse(self, text: str) -> str:
+        try:
+            return str(ipaddress.ip_address(text))
+        except ValueError as error:
+            raise InvalidValueError(
+                f"{quoted(text)} is no IP address; use one of this machine's, as in 192.0.2.1"
+            ) from error
+
+    def render(self, value: str) -> str:
+        return json.dumps(value)
+
+    def type_text(self) -> str:
+        return "IP address"
+
+    def range_text(self) -> str:
+        return "IPv4 or IPv6"
+
+    def json_schema(self) -> JsonSchema:
+        return {"type": "string", "pattern": "^[0-9A-Fa-f.:%]+$"}

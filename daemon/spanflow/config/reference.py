@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from spanflow.config.collector_url import SCHEMES
+from spanflow.config.collector_settings import SCHEMES
 from spanflow.config.declare import Setting, settings_of
 from spanflow.config.environment import LISTS, PREFIX
 from spanflow.config.lists import ListOf, MappingOf

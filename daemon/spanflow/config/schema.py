@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, cast
 
+from spanflow.config.collector_settings import Collector
 from spanflow.config.declare import Setting, settings_of
-from spanflow.config.exporting_settings import Collector, Export
+from spanflow.config.exporting_settings import Export
 from spanflow.config.metering_settings import Cache, Capture, Dpi, Interface
 from spanflow.config.operation_settings import Log, Metrics, Process
 from spanflow.config.plugin_settings import Plugin

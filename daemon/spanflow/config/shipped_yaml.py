@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from spanflow.config.collector_options import fits
 from spanflow.config.declare import Setting, settings_of
 from spanflow.config.lists import ListOf, MappingOf
 from spanflow.config.schema import (
@@ -84,8 +85,19 @@ def _interfaces() -> Iterator[str]:
 
 def _collectors() -> Iterator[str]:
     yield f'  - "{EXAMPLE_URL}?biflow=true&domain=7"'
-    yield f'  - url: "{EXAMPLE_URL}"'
-    yield from _options(settings_of(Collector))
+    left = dict(settings_of(Collector))
+    # `elements` does not go with `remove`, so they stand in different examples.
+    elements = left.pop("elements")
+    for url in (
+        EXAMPLE_URL,
+        "ipfix+tls://collector.example",
+        "ipfix+file:///var/lib/flows/%25Y%25m%25d-%25H%25M.ipfix",
+    ):
+        scheme = url.partition(":")[0]
+        yield f'  - url: "{url}"'
+        yield from _options({key: each for key, each in left.items() if fits(key, scheme)})
+        left = {key: each for key, each in left.items() if not fits(key, scheme)}
+        left |= {elements.key: elements} if url == EXAMPLE_URL else {}
 
 
 def _plugins() -> Iterator[str]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -19,6 +19,12 @@ class DropReason(StrEnum):
     UNRESOLVED = "unresolved"
     SEND_ERROR = "send_error"
     TOO_LARGE = "too_large"
+    UNEXPORTABLE = "unexportable"
+    """The protocol has no form for it: NetFlow version 5 and IPv6."""
+    SPOOL_SIZE = "spool_size"
+    SPOOL_AGE = "spool_age"
+    SPOOL_ERROR = "spool_error"
+    """The spool could not be written, or what was in it not be read again."""
     SHUTDOWN = "shutdown"
 
 
@@ -55,22 +61,28 @@ def _sum(column: Array, numbers: Array | None) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCounters:
-    """One moment of a queue: offered = sent + queued + all dropped (semantics, section 7)."""
+    """One moment of a queue: offered + recovered = sent + queued + spooled + filtered + all dropped
+    (semantics, section 7).
 
-    offered: Tally
-    sent: Tally
-    queued: Tally
-    dropped: Mapping[DropReason, Tally]
+    recovered: found in the spool at the start. filtered: not for this collector, by its own filter.
+    """
+
+    offered: Tally = NOTHING
+    recovered: Tally = NOTHING
+    sent: Tally = NOTHING
+    queued: Tally = NOTHING
+    spooled: Tally = NOTHING
+    filtered: Tally = NOTHING
+    dropped: Mapping[DropReason, Tally] = field(default_factory=lambda: dict.fromkeys(DropReason, NOTHING))
 
     @property
     def imbalance(self) -> Tally:
         """Offered and not accounted for: zero in every field, at every moment."""
-        return self.offered - self.sent - self.queued - sum(self.dropped.values(), NOTHING)
+        kept = self.sent + self.queued + self.spooled + self.filtered
+        return self.offered + self.recovered - kept - sum(self.dropped.values(), NOTHING)
 
 
-NO_BOOKS = QueueCounters(
-    offered=NOTHING, sent=NOTHING, queued=NOTHING, dropped=dict.fromkeys(DropReason, NOTHING)
-)
+NO_BOOKS = QueueCounters()
 """Those of a queue that is not there."""
 
 
@@ -85,6 +97,11 @@ class DeliveryCounters:
     """Octets of Messages, without UDP and IP headers."""
     refusals: int = 0
     """Times that the collector's host said: nobody listens at this port."""
+    connections: int = 0
+    """Times that a connection was made, or a file begun."""
+    resent: int = 0
+    """Flow Records sent again, as the connection ended before all of them were acknowledged: duplicates at
+    the most."""
     template_sends: int = 0
     """Times that all Templates were sent."""
     last_template_ns: int = 0
@@ -102,6 +119,8 @@ class ExporterCounters(QueueCounters):
     messages: int
     octets_sent: int
     refusals: int
+    connections: int
+    resent: int
     template_sends: int
     last_template_ns: int
     resolutions: int
@@ -111,13 +130,18 @@ class ExporterCounters(QueueCounters):
         """These, with what an earlier Exporting Process to the same collector has counted."""
         return ExporterCounters(
             offered=self.offered + earlier.offered,
+            recovered=self.recovered + earlier.recovered,
             sent=self.sent + earlier.sent,
             queued=self.queued + earlier.queued,
+            spooled=self.spooled + earlier.spooled,
+            filtered=self.filtered + earlier.filtered,
             dropped={reason: tally + earlier.dropped[reason] for reason, tally in self.dropped.items()},
             data_records=self.data_records + earlier.data_records,
             messages=self.messages + earlier.messages,
             octets_sent=self.octets_sent + earlier.octets_sent,
             refusals=self.refusals + earlier.refusals,
+            connections=self.connections + earlier.connections,
+            resent=self.resent + earlier.resent,
             template_sends=self.template_sends + earlier.template_sends,
             last_template_ns=max(self.last_template_ns, earlier.last_template_ns),
             resolutions=self.resolutions + earlier.resolutions,

@@ -2,7 +2,7 @@
 """One connection to a collector at work: announce, send batches, refresh, and say what could not be sent.
 
 RFC 7011 section 8.4: over UDP a collector learns Templates only from what it happens to receive, so they go
-first, in several copies, and again and again.
+first, in several copies, and again and again. Over a stream, and in a file, they go once (section 8.1).
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ import numpy as np
 
 from spanflow.exporting.clock import Clock
 from spanflow.exporting.counters import DeliveryCounters, DropReason, Tally, tally_of
-from spanflow.exporting.message_runs import MessageRun
+from spanflow.exporting.interface import OptionsMessage, Session
+from spanflow.exporting.message_runs import MessageRun, UnequalRuns
 from spanflow.exporting.pacing import SECOND_NS, Pacer
-from spanflow.exporting.session import OptionsMessage, Session
-from spanflow.exporting.transport.interface import Sent, Transport
+from spanflow.exporting.spool.messages import runs
+from spanflow.exporting.spool.parcel import Spooled
+from spanflow.exporting.spool.templates import TemplateLedger
+from spanflow.exporting.transport.interface import SendsManyRuns, Sent, Transport
+from spanflow.exporting.transport.many_datagrams import MOST_RUNS
 from spanflow.record import Array, Batch
 
 TABLES_REFUSED_NS = SECOND_NS
@@ -34,10 +38,19 @@ class Refresh:
     copies: int
 
 
+NEVER_NS = 1 << 62
+
+
+def once(options_ns: int) -> Refresh:
+    """That of a stream: the Templates at the beginning, options from time to time."""
+    return Refresh(template_ns=NEVER_NS, template_messages=NEVER_NS, options_ns=options_ns, copies=1)
+
+
 class Delivery:
     """A Transport Session on its socket. One thread.
 
     lost: the connection is of no more use (`counters.last_error` says why); whoever owns it connects anew.
+    octets: of all Messages sent over it.
     """
 
     def __init__(
@@ -52,6 +65,7 @@ class Delivery:
     ) -> None:
         self.transport = transport
         self.lost = False
+        self.octets = 0
         self._session = session
         self._pacer = pacer
         self._refresh = refresh
@@ -65,6 +79,14 @@ class Delivery:
         self._templates_due_ns = self._options_due_ns = clock.monotonic_ns()
         self._copies_left = refresh.copies
         self._tables_due_ns = self._tables_sent_ns = self._options_due_ns
+        self._facts_version = session.facts_version
+        self._ledger = TemplateLedger()
+        self._many = transport if isinstance(transport, SendsManyRuns) else None
+
+    @property
+    def acknowledged_octets(self) -> int:
+        """Of the octets that were sent, those from the beginning that the other side's kernel has."""
+        return self.octets - self.transport.unacknowledged_octets()
 
     @property
     def next_refresh_ns(self) -> int:
@@ -81,6 +103,9 @@ class Delivery:
             self._send_templates()
             self._send_options()
         now = self._clock.monotonic_ns()
+        if self._session.facts_version != self._facts_version:
+            self._facts_version = self._session.facts_version
+            self._options_due_ns = self._tables_due_ns = now
         if now >= self._templates_due_ns or (
             self._messages_since_templates >= self._refresh.template_messages
         ):
@@ -90,17 +115,22 @@ class Delivery:
         if now >= self._tables_due_ns:
             self._send_tables()
 
-    def notice_refusals(self) -> None:
-        """Ask whether what was sent last was refused; the answer comes after the sending."""
-        self.transport.notice_refusals()
+    def notice(self) -> None:
+        """Ask whether what was sent last was refused, or the connection was ended: that comes afterwards."""
+        self.transport.notice()
         self._watch_refusals()
+        if self.transport.ended and not self.lost:
+            self._counters.last_error = self.transport.ended
+            self.lost = True
 
     def deliver(self, batch: Batch) -> dict[DropReason, Tally]:
         """Send a batch; what of it could not be sent, by reason. The rest was handed to the kernel.
 
         A collector that refused something since the last Templates gets them first, and the tables soon.
         """
-        self.notice_refusals()
+        if not self._session.exportable(batch):
+            return {DropReason.UNEXPORTABLE: tally_of(batch)}
+        self.notice()
         if self._was_refused:
             self._send_templates()
             self._send_options()
@@ -108,19 +138,67 @@ class Delivery:
             self._tables_due_ns = min(self._tables_due_ns, self._tables_sent_ns + TABLES_REFUSED_NS)
         losses: list[tuple[DropReason, Array]] = []
         for rows in self._session.rows(batch):
-            layout = self._session.messages(rows, self._wall_seconds())
+            layout = self._session.messages(rows, self._clock.wall_ns())
             if layout.too_large is not None:
                 self._counters.last_error = layout.error
                 losses.append((DropReason.TOO_LARGE, layout.too_large))
-            for run in layout.runs:
-                self._send_run(run, losses)
+            if self._many is not None and isinstance(layout.runs, UnequalRuns):
+                self._send_many(self._many, layout.runs, losses)
+            else:
+                for run in layout.runs:
+                    self._send_run(run, losses)
             # Not before all of them are sent, as they have their sequence numbers already.
             self.announce()
         if self.transport.path_mtu_changed:
             self._session.max_message_octets = self.transport.max_message_octets()
-        return _tally_losses(batch, losses)
+        return tally_losses(batch, losses)
 
-    def _send_run(self, run: MessageRun, losses: list[tuple[DropReason, Array]]) -> None:
+    def repeat(self, stored: Spooled) -> bool:
+        """Send what was in the spool, with the Templates that it needs; false if the connection is lost."""
+        admission = self._ledger.admit(stored.preface) if stored.preface else None
+        if admission is not None and admission.octets:
+            self._repeat(self._session.renumber(admission.octets, admission.counts), admission.counts)
+        ids = admission.template_ids if admission is not None else {}
+        parcel = stored.parcel
+        self._repeat(self._session.renumber(parcel.octets, parcel.counts, ids), parcel.counts)
+        return not self.lost
+
+    def _repeat(self, octets: bytes, counts: tuple[int, ...]) -> None:
+        messages = runs(octets) if counts else [(memoryview(octets), len(octets))]
+        for run, message_octets in messages:
+            if self.lost or self._send(run, message_octets) is not Sent.ALL:
+                return
+            self._count(-(-len(run) // message_octets), len(run), 0)
+        self._counters.data_records += sum(counts)
+
+    def _send_many(
+        self, many: SendsManyRuns, runs: UnequalRuns, losses: list[tuple[DropReason, Array]]
+    ) -> None:
+        """Many at a time; a run that is not taken so goes by itself."""
+        longest = self._session.max_message_octets
+        first = granted = 0
+        while first < len(runs):
+            end = runs.end_of_short(self.transport.messages_per_call(longest), first, MOST_RUNS)
+            if not self.lost and not self._stopping() and end > first:
+                if granted < runs.messages(first, first + 1):
+                    granted += self._pacer.grant(runs.messages(first, end) - granted, longest)
+                while end > first and runs.messages(first, end) > granted:
+                    end -= 1
+                taken = many.send_many(*runs.layout(first, end)) if end > first else 0
+                self._count(*runs.amount(first, first + taken))
+                granted -= runs.messages(first, first + taken)
+                first += taken
+                if taken and first == end:
+                    continue
+            own = min(granted, runs.messages(first, first + 1))
+            self._send_run(runs[first], losses, own)
+            granted -= own
+            first += 1
+        self._watch_refusals()
+
+    def _send_run(
+        self, run: MessageRun, losses: list[tuple[DropReason, Array]], already_granted: int = 0
+    ) -> None:
         first = 0
         while first < run.messages:
             if self.lost or self._stopping():
@@ -128,7 +206,8 @@ class Delivery:
                 losses.append((reason, run.flow_records(first, run.messages)))
                 return
             several = min(self.transport.messages_per_call(run.message_octets), run.messages - first)
-            granted = self._pacer.grant(several, run.message_octets)
+            granted = min(several, already_granted) or self._pacer.grant(several, run.message_octets)
+            already_granted = max(0, already_granted - granted)
             if not granted:
                 continue
             end = first + granted
@@ -146,7 +225,10 @@ class Delivery:
 
     def _send_templates(self) -> None:
         self._was_refused = False
-        for message in self._session.template_messages(self._wall_seconds()):
+        messages = self._session.template_messages(self._clock.wall_ns())
+        if self.transport.reliable:
+            self._ledger.admit(b"".join(messages))
+        for message in messages:
             self._send_alone(OptionsMessage(message, 0))
         self._counters.template_sends += 1
         self._counters.last_template_ns = self._clock.wall_ns()
@@ -154,7 +236,7 @@ class Delivery:
         self._templates_due_ns = self._clock.monotonic_ns() + self._refresh.template_ns
 
     def _send_options(self) -> None:
-        for message in self._session.options_messages(self._wall_seconds()):
+        for message in self._session.options_messages(self._clock.wall_ns()):
             self._send_alone(message)
         self._options_due_ns = self._clock.monotonic_ns() + self._refresh.options_ns
 
@@ -163,7 +245,7 @@ class Delivery:
             self._send_templates()
         self._tables_sent_ns = self._clock.monotonic_ns()
         self._tables_due_ns = self._tables_sent_ns + self._refresh.options_ns
-        for message in self._session.table_messages(self._wall_seconds()):
+        for message in self._session.table_messages(self._clock.wall_ns()):
             # They are many: a receiver must have room, as for Flows.
             if self.lost or not self._pacer.grant(1, len(message.octets)):
                 return
@@ -191,14 +273,12 @@ class Delivery:
     def _count(self, messages: int, octets: int, data_records: int) -> None:
         self._counters.messages += messages
         self._counters.octets_sent += octets
+        self.octets += octets
         self._counters.data_records += data_records
         self._messages_since_templates += messages
 
-    def _wall_seconds(self) -> int:
-        return self._clock.wall_ns() // SECOND_NS
 
-
-def _tally_losses(batch: Batch, losses: list[tuple[DropReason, Array]]) -> dict[DropReason, Tally]:
+def tally_losses(batch: Batch, losses: list[tuple[DropReason, Array]]) -> dict[DropReason, Tally]:
     """What was lost, by reason. A Flow Record lost in both its halves counts once, for the first reason."""
     tallies: dict[DropReason, Tally] = {}
     counted = np.zeros(len(batch) if losses else 0, np.bool_)

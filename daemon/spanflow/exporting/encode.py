@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from spanflow.applications import Applications
-from spanflow.details import NO_DETAILS
-from spanflow.exporting.profiles import TemplateKey
+from spanflow.details import NO_DETAILS, Detail
+from spanflow.exporting.chosen_details import chosen_details
 from spanflow.exporting.row_plan import RowPlan
 from spanflow.exporting.template import Template, padded
+from spanflow.exporting.template_ids import TemplateKey
 from spanflow.fields import ICMP_PROTOCOLS, Operation
 from spanflow.record import RECORD, Array, Batch
 
@@ -91,9 +92,11 @@ class BatchEncoder:
         self._application_names = _application_names(templates, applications)
         self._plans: dict[tuple[TemplateKey, tuple[int, ...]], RowPlan] = {}
         self._kept: Array = np.empty(0, np.uint8)
+        self._boot_ns = 0
 
-    def rows(self, batch: Batch) -> Iterator[Rows]:
-        """The rows of a batch, at most once for each template."""
+    def rows(self, batch: Batch, boot_ns: int = 0) -> Iterator[Rows]:
+        """The rows of a batch, at most once for each template. boot_ns: see `RowPlan.fill`."""
+        self._boot_ns = boot_ns
         records = batch.records
         if not len(records):
             return
@@ -149,8 +152,8 @@ class BatchEncoder:
         plan = self._plans.get((key, halves))
         if plan is None:
             plan = self._plans[key, halves] = RowPlan(template, halves, self._application_names)
-        records = plan.fill(batch)
-        tails = _tails(batch, len(halves)) if template.has_details else None
+        records = plan.fill(batch, self._boot_ns)
+        tails = _tails(batch, len(halves), template.details) if template.has_details else None
         selected = None
         if count < len(present):
             selected = np.flatnonzero(present)
@@ -180,8 +183,20 @@ def _with_full_halves(batch: Batch) -> Batch:
     return Batch(full, batch.details, columns=batch.columns)
 
 
-def _tails(batch: Batch, halves: int) -> Tails:
+def _tails(batch: Batch, halves: int, kinds: tuple[str, ...]) -> Tails:
     """The tails of all rows: both halves of a Flow Record have the same one."""
+    if len(kinds) < len(Detail):
+        octets, starts, lengths = chosen_details(batch, [Detail[kind.upper()] for kind in kinds])
+        octets = np.concatenate((octets, np.zeros(TAIL_WINDOW, np.uint8)))
+    else:
+        octets, starts, lengths = _all_details(batch)
+    if halves == 1:
+        return Tails(octets, starts, lengths)
+    return Tails(octets, np.repeat(starts, halves), np.repeat(lengths, halves))
+
+
+def _all_details(batch: Batch) -> tuple[Array, Array, Array]:
+    """The details as they are, and where those of each record start, and how long they are."""
     nothing = np.frombuffer(NO_DETAILS, np.uint8)
     octets = np.concatenate((nothing, batch.details, np.zeros(TAIL_WINDOW, np.uint8)))
     lengths = batch.records["details_octets"].astype(np.int64)
@@ -189,9 +204,7 @@ def _tails(batch: Batch, halves: int) -> Tails:
     without = lengths == 0
     starts[without] = 0
     lengths[without] = len(nothing)
-    if halves == 1:
-        return Tails(octets, starts, lengths)
-    return Tails(octets, np.repeat(starts, halves), np.repeat(lengths, halves))
+    return octets, starts, lengths
 
 
 def _application_names(templates: Mapping[TemplateKey, Template], applications: Applications | None) -> Array:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All collectors of a probe together: each gets every batch, and none waits for another."""
+"""All collectors of a probe together: each, and each group of them, gets every batch, and none waits for
+another."""
 
 from __future__ import annotations
 
@@ -11,8 +12,11 @@ from dataclasses import replace
 
 from spanflow.applications import Applications
 from spanflow.config.schema import Collector, Export, Settings
+from spanflow.errors import ConfigError
 from spanflow.exporting.counters import ExporterCounters
 from spanflow.exporting.domain import observation_domain_id
+from spanflow.exporting.facts import NO_FACTS, ProbeFacts
+from spanflow.exporting.group import CollectorGroup
 from spanflow.exporting.plugin_columns import PluginColumn, as_sent
 from spanflow.exporting.process import ExportingProcess
 from spanflow.exporting.transport.interface import LocalFlow
@@ -22,7 +26,8 @@ from spanflow.status import CollectorStatus
 _FLOWS_REMEMBERED = 4
 """Connections of each collector that are still ours: what was sent over the last ones may be under way."""
 
-_STOP_TIMEOUT_S = 2.0
+_STOP_TIMEOUT_S = 5.0
+"""A collector's thread waits for the last acknowledgements, then puts what is left into the spool."""
 
 FlowsChanged = Callable[[Iterable[LocalFlow]], None]
 _Key = tuple[Collector, Export]
@@ -34,8 +39,8 @@ class Exporters:
 
     offline: records come from a file, so what leaves is paced. applications: what the numbers of applications
     mean; None: Flows are not classified. columns: those of plugins that collectors get. flows_changed: called
-    with the 5-tuples of all our datagrams before the first one of a new connection is sent; in the thread
-    that is about to send it.
+    with the 5-tuples of all our packets before the first one of a new connection is sent; in the thread that
+    is about to send it. facts: what options tell collectors of the probe.
     """
 
     def __init__(
@@ -45,11 +50,13 @@ class Exporters:
         offline: bool = False,
         applications: Applications | None = None,
         columns: Sequence[PluginColumn] = (),
+        facts: ProbeFacts = NO_FACTS,
         flows_changed: FlowsChanged = lambda flows: None,
     ) -> None:
         self._offline = offline
         self._applications = applications
         self._columns = tuple(columns)
+        self._facts = facts
         self._flows_changed = flows_changed
         self._flows: dict[str, deque[LocalFlow]] = {}
         self._telling = threading.Lock()
@@ -58,46 +65,59 @@ class Exporters:
         self._offering = threading.Lock()
         self._retiring: dict[ExportingProcess, threading.Thread] = {}
         self._retired: dict[str, ExporterCounters] = {}
-        self._processes = {
-            key: self._start(key, settings.export) for key in _keys(settings.collectors, settings.export)
-        }
+        self._groups: dict[str, CollectorGroup] = {}
+        self._processes: dict[_Key, ExportingProcess] = {}
+        try:
+            for key in _keys(settings.collectors, settings.export):
+                self._processes[key] = self._made(key, settings.export)
+        except ConfigError:
+            self.stop()
+            raise
+        self._routes = self._routes_to(self._processes.values())
+        for process in self._processes.values():
+            process.start()
 
     @property
     def processes(self) -> list[ExportingProcess]:
         return list(self._processes.values())
 
     def offer(self, batch: Batch, deadline_s: float | None = None) -> None:
-        """Hand a batch to every collector, with the columns that they get and no others.
+        """Hand a batch to every collector and group, with the columns that they get and no others.
 
         deadline_s: until when (monotonic) a full queue is waited for.
         """
         batch = as_sent(batch, self._columns)
         with self._offering:
-            for process in self._processes.values():
+            for route in self._routes:
                 wait_s = 0.0 if deadline_s is None else max(0.0, deadline_s - time.monotonic())
-                process.offer(batch, wait_s)
+                route.offer(batch, wait_s)
 
     def reload(self, settings: Settings) -> tuple[list[str], list[str]]:
         """Take over other collectors; those that stay as they are keep their session. Names added, removed.
 
-        One that leaves sends what it has, in the background; what it has counted is kept.
+        One that leaves sends what it has, in the background; what it has counted is kept. Raises ConfigError,
+        and changes nothing, if a new one cannot be made.
         """
         wanted = _keys(settings.collectors, settings.export)
         leaving = {key: process for key, process in self._processes.items() if key not in wanted}
         arriving = [key for key in wanted if key not in self._processes]
-        started = {key: self._start(key, settings.export) for key in arriving}
+        made = {key: self._made(key, settings.export) for key in arriving}
         with self._offering, self._lock:
-            self._processes = {
-                key: started[key] if key in started else self._processes[key] for key in wanted
-            }
+            self._processes = {key: made[key] if key in made else self._processes[key] for key in wanted}
+            self._routes = self._routes_to(self._processes.values())
+            for process in made.values():
+                process.start()
             for process in leaving.values():
                 self._retire(process, settings.export.drain_timeout / 1e9)
         return [key[0].name for key in arriving], [key[0].name for key in leaving]
 
     def drain(self, deadline_s: float) -> bool:
         """Wait until all is sent, for each side by side; False if something was lost or the time is over."""
+        processes = self.processes
+        # A member of a group that goes away may hand its batches to one that was asked before.
+        members = [process for process in processes if process.collector.group is not None]
         drained = [
-            process.drain(max(0.0, deadline_s - time.monotonic())) for process in self._processes.values()
+            process.drain(max(0.0, deadline_s - time.monotonic())) for process in (*processes, *members)
         ]
         with self._lock:
             threads = list(self._retiring.values())
@@ -144,19 +164,41 @@ class Exporters:
         """The collectors whose thread makes no progress."""
         return [f"collector {process.collector.name}" for process in self.processes if process.stalled]
 
-    def _start(self, key: _Key, export: Export) -> ExportingProcess:
+    def _made(self, key: _Key, export: Export) -> ExportingProcess:
         collector, _ = key
-        process = ExportingProcess(
+        return ExportingProcess(
             collector,
             export,
             domain=observation_domain_id(export, collector),
             offline=self._offline,
             applications=self._applications,
             columns=self._columns,
+            facts=self._facts,
             connected=lambda flow: self._connected(collector.name, flow),
+            away=self._away,
         )
-        process.start()
-        return process
+
+    def _routes_to(self, processes: Iterable[ExportingProcess]) -> list[ExportingProcess | CollectorGroup]:
+        """Those that get every batch: each collector without a group, and each group in the place of its
+        first member."""
+        members: dict[str, list[ExportingProcess]] = {}
+        routes: dict[str, list[ExportingProcess]] = {}
+        for process in processes:
+            group = process.collector.group
+            members.setdefault(group or "", []).append(process)
+            # A name of a collector may be that of a group.
+            routes.setdefault(f"collector {process.collector.name}" if group is None else group, [process])
+        self._groups = {name: _group_of(own) for name, own in members.items() if name}
+        return [
+            first if first.collector.group is None else self._groups[first.collector.group]
+            for [first] in routes.values()
+        ]
+
+    def _away(self, process: ExportingProcess) -> None:
+        """In the thread of the collector that is away."""
+        group = self._groups.get(process.collector.group or "")
+        if group is not None:
+            group.leave(process)
 
     def _retire(self, process: ExportingProcess, timeout_s: float) -> None:
         def leave() -> None:
@@ -193,6 +235,15 @@ def _keys(collectors: Iterable[Collector], export: Export) -> Mapping[_Key, None
     return dict.fromkeys((collector, collector.effective(same)) for collector in collectors)
 
 
+def _group_of(members: Sequence[ExportingProcess]) -> CollectorGroup:
+    collectors = [process.collector for process in members]
+    return CollectorGroup(
+        members,
+        [collector.name for collector in collectors],
+        balance=collectors[0].group_mode == "balance",
+    )
+
+
 def _status(process: ExportingProcess, earlier: ExporterCounters | None) -> CollectorStatus:
     counters = process.counters()
     return CollectorStatus(
@@ -201,4 +252,7 @@ def _status(process: ExportingProcess, earlier: ExporterCounters | None) -> Coll
         up=process.up,
         counters=counters if earlier is None else counters.after(earlier),
         last_template_ns=counters.last_template_ns,
+        spool_octets=process.spool_octets,
+        spool_oldest_ns=process.spool_oldest_ns,
+        certificate_not_after_ns=process.certificate_not_after_ns,
     )

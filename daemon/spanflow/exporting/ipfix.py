@@ -17,15 +17,17 @@ from __future__ import annotations
 
 import struct
 
+from spanflow.exporting.frame import MODULUS as MODULUS
+from spanflow.exporting.frame import Frame
+
 VERSION = 10
 TEMPLATE_SET_ID = 2
 OPTIONS_TEMPLATE_SET_ID = 3
 ENTERPRISE_BIT = 0x8000
-MODULUS = 1 << 32
-"""Export Times and sequence numbers wrap here (RFC 7011 section 3.1)."""
 
 MESSAGE_HEADER_OCTETS = 16
 SET_HEADER_OCTETS = 4
+HEADERS_OCTETS = MESSAGE_HEADER_OCTETS + SET_HEADER_OCTETS
 LONGEST_MESSAGE = 65535
 
 MESSAGE_HEADER = (
@@ -37,6 +39,15 @@ MESSAGE_HEADER = (
 )
 SET_HEADER = (("set_id", ">u2"), ("set_length", ">u2"))
 """Both headers as numpy's fields, for a run of Messages."""
+
+
+def frame(observation_domain_id: int) -> Frame:
+    """What stands around Data Records; `export_time` (Unix seconds) comes with each run."""
+    return Frame(
+        MESSAGE_HEADER,
+        constants={"version": VERSION, "observation_domain_id": observation_domain_id},
+        set_header=SET_HEADER,
+    )
 
 
 def message(body: bytes, *, export_time: int, sequence_number: int, observation_domain_id: int) -> bytes:

@@ -7,7 +7,6 @@ have not: the details are copied in one piece, and nothing fits in between.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,12 +33,6 @@ _DTYPES = {
 
 _TRUE, _FALSE = 1, 2
 """RFC 7011 section 6.1.5."""
-
-FIRST_TEMPLATE_ID = 1024
-"""Template IDs from here on belong to templates with columns of plugins."""
-_BLOCK = 64
-"""Data Records without them have ids from 256 on, so many at the most."""
-_BLOCKS = (65_536 - FIRST_TEMPLATE_ID) // _BLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +72,6 @@ class PluginColumn:
         return replace(self.element, pen=enterprise_number)
 
 
-def template_id_with(columns: Sequence[PluginColumn], base_id: int, enterprise_number: int) -> int:
-    """The id of the template `base_id` with these columns behind it.
-
-    The same after every start, and another one for other columns: over UDP a collector may remember a
-    template for long (RFC 7011 section 8.4). It comes from a hash, so two sets of columns out of a thousand
-    may meet.
-    """
-    content = [(column.number, column.type, column.element.length) for column in columns]
-    digest = hashlib.sha256(repr((enterprise_number, content)).encode()).digest()
-    block = int.from_bytes(digest[:8], "big") % _BLOCKS
-    return FIRST_TEMPLATE_ID + block * _BLOCK + (base_id - 256)
-
-
 def row_dtype(element: InformationElement) -> np.dtype[Any]:
     """What the element is in a row of Data Records."""
     text = _DTYPES.get(element.type)
@@ -122,3 +102,16 @@ def _values(values: Array, column: PluginColumn) -> Array:
 def _octets(text: str, width: int) -> bytes:
     # A lone surrogate is a text in Python, and none in UTF-8.
     return padded(text.encode("utf-8", "replace").decode(), width)
+
+
+def as_values(values: Array, column: PluginColumn) -> Array:
+    """The values themselves, out of what `as_sent` makes of them. A text stays cut to its width."""
+    if column.type == "boolean":
+        return np.equal(values, _TRUE)
+    if column.type != "string":
+        return values
+    # The last NUL is that of padded(); numpy strips all that there are at the end.
+    octets: list[bytes] = np.ascontiguousarray(values).view(f"S{column.width}").tolist()
+    texts = np.empty(len(octets), object)
+    texts[:] = [each.decode() for each in octets]
+    return texts

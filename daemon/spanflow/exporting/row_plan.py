@@ -16,12 +16,13 @@ import numpy as np
 
 from spanflow.details import Detail, Texts
 from spanflow.exporting.plugin_columns import row_dtype
+from spanflow.exporting.row_times import COMPUTED, NANOSECONDS_PER_MILLISECOND, uptime_milliseconds
 from spanflow.exporting.template import Source, Template
 from spanflow.fields import Operation
 from spanflow.information_elements import VARIABLE_LENGTH, InformationElement
 from spanflow.record import RECORD, Array, Batch
 
-NANOSECONDS_PER_MILLISECOND = 1_000_000
+_COPIES = (Operation.COPY, Operation.ADDRESS_TAIL, Operation.LOW_OCTETS)
 _OCTETS = {1: "u1", 2: "u2", 4: "u4", 8: "u8"}
 
 
@@ -38,6 +39,8 @@ class _Step:
     @property
     def is_octets(self) -> bool:
         """Whether octets are copied in their order: an address, or a single octet."""
+        if self.operation not in _COPIES:
+            return False
         return self.taken.kind == "V" or self.taken.itemsize == 1 == self.put.itemsize
 
 
@@ -110,14 +113,18 @@ class RowPlan:
             }
         )
         named = list(zip(names, steps, strict=True))
-        self._copies = [name for name, step in named if step.operation is not Operation.MILLISECONDS]
+        self._copies = [name for name, step in named if step.operation in _COPIES]
         self._times = [name for name, step in named if step.operation is Operation.MILLISECONDS]
+        self._computed = [
+            (name, COMPUTED[step.operation]) for name, step in named if step.operation in COMPUTED
+        ]
+        self._uptimes = [name for name, step in named if step.operation is Operation.UPTIME_MILLISECONDS]
         self._allocate(0)
 
-    def fill(self, batch: Batch) -> Array:
+    def fill(self, batch: Batch, boot_ns: int = 0) -> Array:
         """The rows of a batch of n records as opaque items, shape (n * halves,).
 
-        They are valid until the next call.
+        They are valid until the next call. boot_ns: what flow*SysUpTime count from, since the Unix epoch.
         """
         count = len(batch)
         if count > len(self._target):
@@ -133,6 +140,10 @@ class RowPlan:
             # As unsigned: numpy divides by a constant twice as fast, and no time is negative by now.
             np.floor_divide(time_ms, NANOSECONDS_PER_MILLISECOND, out=time_ms)
             target[name] = time_ms
+        for name, compute in self._computed:
+            target[name] = compute(source[name])
+        for name in self._uptimes:
+            target[name] = uptime_milliseconds(source[name], boot_ns)
         if self._names:
             numbers = np.minimum(batch.records["application"], len(self._application_names) - 1)
             found = self._application_names[numbers]
@@ -173,6 +184,12 @@ def _compile(element: InformationElement, source: Source, row_offset: int) -> _S
             raise ValueError(f"{element.name}: no member {source.member} in a Flow Record")
         dtype, offset, *_ = dtype.fields[name]
         source_offset += offset
+    if source.operation in COMPUTED or source.operation is Operation.UPTIME_MILLISECONDS:
+        return _Step(dtype, source_offset, np.dtype(f">u{element.length}"), row_offset, source.operation)
+    if source.operation is Operation.LOW_OCTETS:
+        # Members of records are in the order of the machine, which is little-endian: the last ones come
+        # first.
+        dtype = np.dtype(f"<u{element.length}")
     if source.operation is Operation.ADDRESS_TAIL:
         source_offset += dtype.itemsize - element.length
         dtype = np.dtype(("u1", element.length))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Templates and Options Templates (RFC 7011 section 3.4), and the ids that ours have.
+"""Templates and Options Templates (RFC 7011 section 3.4).
 
 Template:          Template ID, Field Count, Field Specifiers
 Options Template:  Template ID, Field Count, Scope Field Count, Field Specifiers, the scope first
@@ -9,14 +9,13 @@ Field Specifier:   number and length; the highest bit of the number says that a 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import IntEnum
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from spanflow.exporting.ipfix import ENTERPRISE_BIT
-from spanflow.fields import Field, Operation
+from spanflow.fields import FLOW_KEYS, Field, Operation
 from spanflow.information_elements import (
+    ENTERPRISE_BIT,
     ENTERPRISE_NUMBER,
     VARIABLE_LENGTH,
     InformationElement,
@@ -26,53 +25,6 @@ from spanflow.information_elements import (
 
 if TYPE_CHECKING:
     from spanflow.exporting.plugin_columns import PluginColumn
-
-
-class TemplateId(IntEnum):
-    """The Template IDs in use. An id keeps its meaning for ever: a changed template gets a new id.
-
-    Templates with columns of plugins have others, see `plugin_columns.template_id_with`.
-
-    RFC 7011 section 8.1: an id must not be redefined while a collector may remember it, and over UDP nothing
-    tells the collector to forget (section 8.4).
-    """
-
-    GENERIC_IPV4 = 256
-    GENERIC_IPV6 = 257
-    GENERIC_IPV4_ICMP = 258
-    GENERIC_IPV6_ICMP = 259
-    GENERIC_IPV4_BIFLOW = 264
-    GENERIC_IPV6_BIFLOW = 265
-    GENERIC_IPV4_ICMP_BIFLOW = 266
-    GENERIC_IPV6_ICMP_BIFLOW = 267
-    APPLICATION_IPV4 = 272
-    APPLICATION_IPV6 = 273
-    APPLICATION_IPV4_ICMP = 274
-    APPLICATION_IPV6_ICMP = 275
-    APPLICATION_IPV4_BIFLOW = 280
-    APPLICATION_IPV6_BIFLOW = 281
-    APPLICATION_IPV4_ICMP_BIFLOW = 282
-    APPLICATION_IPV6_ICMP_BIFLOW = 283
-    RICH_IPV4 = 288
-    RICH_IPV6 = 289
-    RICH_IPV4_ICMP = 290
-    RICH_IPV6_ICMP = 291
-    RICH_IPV4_BIFLOW = 296
-    RICH_IPV6_BIFLOW = 297
-    RICH_IPV4_ICMP_BIFLOW = 298
-    RICH_IPV6_ICMP_BIFLOW = 299
-    RICH_FIXED_IPV4 = 304
-    RICH_FIXED_IPV6 = 305
-    RICH_FIXED_IPV4_ICMP = 306
-    RICH_FIXED_IPV6_ICMP = 307
-    RICH_FIXED_IPV4_BIFLOW = 312
-    RICH_FIXED_IPV6_BIFLOW = 313
-    RICH_FIXED_IPV4_ICMP_BIFLOW = 314
-    RICH_FIXED_IPV6_ICMP_BIFLOW = 315
-    SAMPLING = 512
-    APPLICATIONS = 513
-    APPLICATION_ATTRIBUTES = 514
-    ELEMENTS = 515
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +40,32 @@ class Form:
     """What a template depends on beside its fields.
 
     variable_strings: the details have variable lengths. enterprise_number: the PEN of our own elements.
-    columns: those of plugins.
+    columns: those of plugins. lengths: of elements that are sent in fewer octets (RFC 7011 section 6.2).
+    reversed_names: in a Biflow, the directional elements with a reverse form; None: all of them.
     """
 
     biflow: bool = False
     variable_strings: bool = True
     enterprise_number: int = ENTERPRISE_NUMBER
     columns: Sequence[PluginColumn] = ()
+    lengths: Mapping[str, int] = field(default_factory=dict)
+    reversed_names: tuple[str, ...] | None = None
 
-    def element(self, field: Field) -> InformationElement:
+    def element(self, row: Field) -> InformationElement:
         """The element of a field as it is sent."""
-        return field.as_sent(variable_strings=self.variable_strings, enterprise_number=self.enterprise_number)
+        return row.as_sent(
+            variable_strings=self.variable_strings,
+            enterprise_number=self.enterprise_number,
+            length=self.lengths.get(row.name),
+        )
+
+    def operation(self, row: Field) -> Operation:
+        """What is done with the value: one in fewer octets loses the first ones."""
+        return Operation.LOW_OCTETS if row.name in self.lengths else row.operation
+
+    def is_reversed(self, row: Field) -> bool:
+        """Whether a Biflow has a reverse element for it."""
+        return row.directional and (self.reversed_names is None or row.name in self.reversed_names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +89,26 @@ class Template:
     def has_details(self) -> bool:
         """Whether the details follow the fixed part of a Data Record."""
         return self.elements[-1].length == VARIABLE_LENGTH
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """The kinds of details that follow the fixed part, in their order (names of spanflow.details)."""
+        return tuple(
+            str(source.member)
+            for element, source in zip(self.elements, self.halves[0], strict=True)
+            if element.length == VARIABLE_LENGTH
+        )
+
+    def key_indicator(self, more_keys: Collection[str]) -> int:
+        """flowKeyIndicator (173): a bit for each element that is a Flow Key; the first element is bit 0."""
+        keys = FLOW_KEYS.union(more_keys)
+        pairs = zip(self.elements[:64], self.halves[0][:64], strict=True)
+        return sum(
+            1 << place
+            for place, (element, source) in enumerate(pairs)
+            # The port of ICMP tells type and code, which are no keys.
+            if element.name in keys and not str(source.member).endswith("icmp_type_code")
+        )
 
     def encode(self) -> bytes:
         """The Template Record."""
@@ -197,8 +184,8 @@ def _uniflow_template(template_id: int, fields: tuple[Field, ...], form: Form) -
         template_id,
         tuple(map(form.element, fields)),
         (
-            tuple(Source(field.forward, field.operation) for field in fields),
-            tuple(Source(field.reverse, field.operation) for field in fields),
+            tuple(Source(field.forward, form.operation(field)) for field in fields),
+            tuple(Source(field.reverse, form.operation(field)) for field in fields),
         ),
     )
 
@@ -208,12 +195,12 @@ def _biflow_template(template_id: int, fields: tuple[Field, ...], form: Form) ->
 
     nfdump reads a reverse element that it does not know as the forward one, and the last of two wins.
     """
-    directional = [field for field in fields if field.directional]
-    reverse = [Source(field.reverse, field.operation) for field in directional]
-    forward = [Source(field.forward, field.operation) for field in fields]
+    directional = [field for field in fields if form.is_reversed(field)]
+    reverse = [Source(field.reverse, form.operation(field)) for field in directional]
+    forward = [Source(field.forward, form.operation(field)) for field in fields]
     return Template(
         template_id,
-        tuple(reverse_of(field.element) for field in directional) + tuple(map(form.element, fields)),
+        tuple(reverse_of(form.element(field)) for field in directional) + tuple(map(form.element, fields)),
         (tuple(reverse + forward),),
     )
 

@@ -13,18 +13,30 @@ from spanflow.tables.output import Target
 from spanflow.tables.writer import TableWriter
 
 
-class _RowsWriter(TableWriter):
-    def __init__(self, target: Target, selection: Selection, *, json: bool) -> None:
-        super().__init__(target, selection)
+class RowText:
+    """The text of rows. header: the first line of CSV; empty for JSON."""
+
+    def __init__(self, selection: Selection, *, json: bool) -> None:
+        self._columns = selection.columns
         kinds = [
             Kind.TEXT if column.kind is Kind.WIDE_INTEGER else column.kind for column in selection.columns
         ]
         self._rows = _core.RowWriter(selection.names, [str(kind) for kind in kinds], json=json)
-        self._output.write(self._rows.header())
+        self.header = self._rows.header()
+
+    def lines(self, flows: FlowBatch) -> bytes:
+        """One line for each flow; JSON is ASCII."""
+        return self._rows.write(len(flows), [_cells(flows, column) for column in self._columns])
+
+
+class _RowsWriter(TableWriter):
+    def __init__(self, target: Target, selection: Selection, *, json: bool) -> None:
+        super().__init__(target, selection)
+        self._text = RowText(selection, json=json)
+        self._output.write(self._text.header)
 
     def write(self, flows: FlowBatch) -> None:
-        columns = [_cells(flows, column) for column in self._selection.columns]
-        self._output.write(self._rows.write(len(flows), columns))
+        self._output.write(self._text.lines(flows))
 
 
 def _cells(flows: FlowBatch, column: Column) -> Any:

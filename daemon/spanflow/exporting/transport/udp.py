@@ -11,13 +11,15 @@ import errno
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from spanflow.exporting.transport.addresses import Address
-from spanflow.exporting.transport.interface import LocalFlow, Sent, Wait
+from spanflow.exporting.transport.interface import UDP, LocalFlow, Sent, Wait
+from spanflow.exporting.transport.many_datagrams import MOST_RUNS, UDP_SEGMENT, ManyDatagrams
+from spanflow.exporting.transport.marking import UNMARKED, Marking, mark
+from spanflow.exporting.transport.socket_flow import flow_of
+from spanflow.record import Array
 
-# linux/udp.h, linux/in.h, linux/in6.h: not in the `socket` module.
-_UDP_SEGMENT = 103
+# linux/in.h, linux/in6.h: not in the `socket` module.
 _IP_MTU_DISCOVER, _IP_MTU = 10, 14
 _IPV6_MTU_DISCOVER, _IPV6_MTU = 23, 24
 _PMTUDISC_DONT, _PMTUDISC_DO = 0, 2
@@ -42,7 +44,12 @@ class UdpTransport:
     """A UDP socket connected to one address (see `Transport`). Raises OSError if it cannot be connected.
 
     discover_path_mtu: datagrams are not fragmented; `max_message_octets` then says what the path takes.
+    marking: of the packets, and where they come from.
     """
+
+    reliable = False
+    ended = ""
+    rotation_due = False
 
     def __init__(
         self,
@@ -50,6 +57,7 @@ class UdpTransport:
         wait: Wait,
         *,
         discover_path_mtu: bool,
+        marking: Marking = UNMARKED,
         new_socket: Callable[[int, int], socket.socket] = socket.socket,
     ) -> None:
         self.address = address
@@ -60,14 +68,16 @@ class UdpTransport:
         self._discover = discover_path_mtu
         self._segmentation = True
         self._segment_octets = 0
+        self._many = ManyDatagrams()
         self._socket = new_socket(address.family, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_OCTETS)
             if discover_path_mtu:
                 self._set_discovery(_PMTUDISC_DO)
+            mark(self._socket, marking)
             self._socket.connect(address.sockaddr)
-            self.flow = self._local_flow()
+            self.flow: LocalFlow | None = flow_of(self._socket, UDP)
         except OSError:
             self._socket.close()
             raise
@@ -110,18 +120,33 @@ class UdpTransport:
         self.last_error = errno.errorcode.get(error, str(error))
         return Sent.NONE_TOO_LARGE if error == errno.EMSGSIZE else Sent.NONE_FAILED
 
-    def notice_refusals(self) -> None:
+    def send_many(self, buffer: Array, places: Array, message_octets: Array) -> int:
+        """Send the runs of Messages that one system call takes (see `SendsManyRuns`)."""
+        # A segment size that is set would cut a Message that goes alone.
+        if self._set_segment(0):
+            return 0
+        taken, error = self._many.send(
+            self._socket.fileno(), buffer, places[: MOST_RUNS + 1], message_octets[:MOST_RUNS]
+        )
+        self.refusals += error == errno.ECONNREFUSED
+        return taken
+
+    def unacknowledged_octets(self) -> int:
+        """Nobody acknowledges: 0."""
+        return 0
+
+    def notice(self) -> None:
         """Count an ICMP answer that has come since the last call of `send`."""
         if self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED:
             self.refusals += 1
 
+    def finish(self, timeout_s: float) -> bool:
+        """There is nothing to wait for."""
+        return True
+
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
-
-    def _local_flow(self) -> LocalFlow:
-        source, destination = self._socket.getsockname(), self._socket.getpeername()
-        return LocalFlow(_address(source[0]), source[1], _address(destination[0]), destination[1])
 
     def _send(self, octets: memoryview) -> int:
         """One call, repeated while it speaks of earlier datagrams or of full buffers; its errno, or 0."""
@@ -150,7 +175,7 @@ class UdpTransport:
         if octets == self._segment_octets:
             return 0
         try:
-            self._socket.setsockopt(socket.IPPROTO_UDP, _UDP_SEGMENT, octets)
+            self._socket.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, octets)
         except OSError:
             return errno.EOPNOTSUPP
         self._segment_octets = octets
@@ -161,10 +186,3 @@ class UdpTransport:
             self._socket.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, mode)
         if self.address.family == socket.AF_INET6:
             self._socket.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, mode)
-
-
-def _address(host: str) -> IPv4Address | IPv6Address:
-    """The address; an IPv4 address that an IPv6 socket shows as IPv6 is an IPv4 address."""
-    address = ip_address(host)
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A collector that restarts a hundred times, and what it costs: over UDP the gap, over streams nothing."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import trustme
+
+from exporting.stream_peers import accept, listener
+from exporting.tls_peers import NAME, server_context, write_files
+from faults.arrivals import MILLISECOND_NS, TIMEOUT_S, Arrivals, Reading, dropped, flows, read_to_end
+from spanflow.config.schema import Collector, Export
+from spanflow.exporting.counters import NOTHING
+from spanflow.exporting.process import ExportingProcess
+
+RESTARTS = 100
+SOON_NS = 20 * MILLISECOND_NS
+"""Less than a user may set, so that a hundred times are quick."""
+BATCH = 40
+
+
+def test_over_udp_only_the_gap_is_lost() -> None:
+    """And the collector sees by the sequence numbers how much that is."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probing:
+        probing.bind(("127.0.0.1", 0))
+        address = probing.getsockname()
+    process = ExportingProcess(Collector(host=address[0], port=address[1]), Export(), domain=7)
+    process.start()
+    through = Arrivals()  # a collector that remembers across the restarts
+    got: list[int] = []
+    offered = 0
+
+    def export() -> range:
+        nonlocal offered
+        first, offered = offered, offered + BATCH
+        assert process.offer(flows(first, BATCH), TIMEOUT_S)
+        assert process.drain(TIMEOUT_S)
+        return range(first, offered)
+
+    gaps: list[int] = []
+    for _ in range(RESTARTS):
+        fresh = Arrivals()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+            listening.bind(address)
+            listening.setblocking(False)
+            export()
+            with suppress(BlockingIOError):
+                while True:
+                    datagram = listening.recv(65536)
+                    fresh.take_datagram(datagram)
+                    through.take_datagram(datagram)
+        got += fresh.flow_ids
+        gaps += export()
+    process.stop()
+    counters = process.counters()
+    assert dropped(process) == {}
+    assert counters.sent == counters.offered
+    assert sorted(got) == sorted(set(range(offered)) - set(gaps))
+    assert len(gaps) == RESTARTS * BATCH
+    seen = through.process.counters
+    arrived = seen.records + seen.options_records
+    # What was sent in the last gap is followed by nothing that shows it.
+    last_gap = counters.data_records - arrived - seen.sequence.missing
+    assert BATCH <= last_gap < 2 * BATCH
+    assert seen.sequence.gaps == RESTARTS - 1
+    assert seen.sequence.restarts == seen.sequence.reordered == seen.sequence.duplicated == 0
+
+
+def secured(context: ssl.SSLContext) -> Callable[[socket.socket], socket.socket]:
+    def secure(connection: socket.socket) -> socket.socket:
+        return context.wrap_socket(connection, server_side=True, suppress_ragged_eofs=True)
+
+    return secure
+
+
+def say_end(connection: socket.socket) -> None:
+    """A collector that stops takes what is there, and says that it wants no more."""
+    socket.socket.shutdown(connection, socket.SHUT_WR)
+
+
+def restart(
+    process: ExportingProcess, listening: socket.socket, secure: Callable[[socket.socket], socket.socket]
+) -> tuple[Arrivals, int]:
+    """Restart the collector; what has arrived, and how many Flows were offered."""
+    arrivals, offered = Arrivals(), 0
+
+    def offer(batches: int) -> None:
+        nonlocal offered
+        for _ in range(batches):
+            assert process.offer(flows(offered, BATCH))
+            offered += BATCH
+
+    for number in range(RESTARTS):
+        connection = secure(accept(listening))
+        offer(1 + number % 3)
+        begin = connection.recv(1 << 16)
+        offer(number % 4)
+        say_end(connection)
+        # Some more is under way when it stops.
+        offer(1 + number % 2)
+        arrivals.take(begin + read_to_end(connection))
+    reading = Reading(secure(accept(listening)))
+    assert process.drain(TIMEOUT_S)
+    process.stop()
+    arrivals.take(reading.end())
+    return arrivals, offered
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_over_a_stream_nothing_is_lost(transport: str, tmp_path: Path) -> None:
+    """Nothing that a living collector's kernel has acknowledged; what it has not is sent again, and counted."""
+    authority = trustme.CA()
+    files = write_files(tmp_path, authority, authority.issue_cert(NAME))
+    context = server_context(files)
+    with listener() as listening:
+        host, port = listening.getsockname()
+        collector = Collector(
+            transport=transport,
+            host=host,
+            port=port,
+            ca=files.ca,
+            server_name=NAME,
+            retry_interval=SOON_NS,
+        )
+        process = ExportingProcess(collector, Export(), domain=7)
+        process.start()
+        secure = secured(context) if transport == "tls" else lambda connection: connection
+        arrivals, offered = restart(process, listening, secure)
+    counters = process.counters()
+    assert dropped(process) == {}
+    assert counters.sent == counters.offered
+    assert counters.queued == NOTHING
+    assert counters.sent.records == offered
+    assert set(arrivals.flow_ids) == set(range(offered))
+    assert counters.connections == arrivals.connections == RESTARTS + 1
+    # At the most what was offered since the restart before.
+    assert arrivals.duplicates <= counters.resent <= RESTARTS * 8 * BATCH
+    assert counters.resent > 0
+    assert arrivals.process.counters.sequence.missing == 0
