@@ -129,12 +129,6 @@ def test_what_the_filter_leaves_out(capsys: Captured) -> None:
     assert told["left_out"] == [{"example": "an answered TCP connection over IPv4", "reason": "filtered"}]
 
 
-def test_a_record_that_is_too_long(capsys: Captured) -> None:
-    told = json_of(capsys, "ipfix+udp://192.0.2.1?profile=rich&strings=fixed&mtu=512")
-    assert told["records"] == []
-    assert all("does not fit into a Message of 512" in each["reason"] for each in told["left_out"])
-
-
 def test_biflow(capsys: Captured) -> None:
     told = json_of(capsys, "ipfix+udp://192.0.2.1?biflow=true")
     assert {each["form"] for each in told["templates"]} == {"Biflow"}
@@ -173,12 +167,17 @@ def test_every_profile(capsys: Captured, profile: str, protocol: str) -> None:
         (("ipfix+udp://h?add=octetDeltaCont",), ExitCode.CONFIG, "did you mean octetDeltaCount?"),
         (("netflow5://h?biflow=true",), ExitCode.CONFIG, "has no meaning for netflow5"),
         (
+            ("ipfix+udp://h?profile=rich&strings=fixed&mtu=512",),
+            ExitCode.CONFIG,
+            "does not fit into a Message of 512",
+        ),
+        (
             ("ipfix+udp://h?anonymize=crypto-pan&anonymize_key=/no/such.key",),
             ExitCode.CONFIG,
             "/no/such.key",
         ),
     ],
-    ids=["no configuration", "unknown name", "profile", "element", "protocol", "key"],
+    ids=["no configuration", "unknown name", "profile", "element", "protocol", "size", "key"],
 )
 def test_errors(
     capsys: Captured, probe: Path, arguments: tuple[str, ...], exit_code: ExitCode, error: str

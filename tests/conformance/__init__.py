@@ -5,13 +5,14 @@ Run it with `pytest tests/conformance`. A test is named after the line of the li
 docstring says the requirement in our words, and where it stands. Octets are judged by `reading`, which knows
 the RFCs and shares nothing with the encoder, or by our Collecting Process, which is strict.
 
-    1-16    test_messages_and_records   RFC 7011 sections 3, 6, 7; RFC 7012
-    17-23   test_templates              RFC 7011 sections 3.4 and 8
-    24-28   test_biflow                 RFC 5103
-    29-38   test_options                RFC 7011 section 4; RFC 5476, 5477, 5610, 6759
-    39-45   test_transports             RFC 7011 sections 10 and 11
-    46      test_files                  RFC 5655
-    47-50   test_netflow                RFC 3954, and NetFlow version 5
+    1-8     test_messages       RFC 7011 section 3
+    9-16    test_records        RFC 7011 sections 6 and 7; RFC 7012
+    17-23   test_templates      RFC 7011 sections 3.4 and 8
+    24-28   test_biflow         RFC 5103
+    29-38   test_options        RFC 7011 section 4; RFC 5476, 5477, 5610, 6759
+    39-45   test_transports     RFC 7011 sections 10 and 11
+    46      test_files          RFC 5655
+    47-50   test_netflow        RFC 3954, and NetFlow version 5
 
 What applies in part only, and why:
 

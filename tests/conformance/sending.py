@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from exporting.classified_flows import APPLICATIONS
 from exporting.clocks import SECOND_NS, FakeClock
 from exporting.flow_batches import START_NS
+from exporting.stream_peers import eventually
 from spanflow.config.schema import Collector, Export
 from spanflow.exporting.counters import DeliveryCounters
 from spanflow.exporting.delivery import Delivery, Refresh, once
@@ -166,8 +167,8 @@ def udp_collector() -> Iterator[socket.socket]:
         yield listening
 
 
-def datagrams(listening: socket.socket) -> list[bytes]:
-    """All that has arrived, without waiting."""
+def received(listening: socket.socket) -> list[bytes]:
+    """All that has arrived, without waiting: received, or pieces of a stream."""
     found = []
     listening.setblocking(False)
     try:
@@ -206,4 +207,14 @@ def exported(
             assert process.offer(batch)
             process.turn(0)
         process.stop()
-        return datagrams(listening)
+        return received(listening)
+
+
+def turn_until(process: ExportingProcess, condition: Callable[[], object], what: str) -> None:
+    """Turn the crank until it is so."""
+
+    def turned() -> object:
+        process.turn(0)
+        return condition()
+
+    eventually(turned, what)

@@ -20,9 +20,9 @@ from conformance.sending import (
     Wire,
     announced,
     data,
-    datagrams,
     exported,
     process_to,
+    received,
     udp_collector,
 )
 from exporting.classified_flows import APPLICATIONS
@@ -199,6 +199,16 @@ def test_49_times_survive_the_wrap_of_uptime(days: int) -> None:
     assert times_of(messages) == [(first // MILLISECOND_NS, last // MILLISECOND_NS)]
 
 
+def test_49_a_flow_that_lasts_while_the_uptime_wraps() -> None:
+    """A Flow that began before sysUptime wrapped, in a packet from after it, keeps its times."""
+    session = v9()
+    uptime_ms = Reader().read_all(session.template_messages(NOW)).packets[0].uptime_ms
+    now = NOW + (MODULUS - uptime_ms) * MILLISECOND_NS + 30 * SECOND_NS
+    first, last = now - 90 * SECOND_NS, now - 2 * SECOND_NS
+    messages = announced(session, now) + data(session, batch_of(a_flow(first, last)), now)
+    assert times_of(messages) == [(first // MILLISECOND_NS, last // MILLISECOND_NS)]
+
+
 def test_49_old_captures() -> None:
     """A Flow from long before, out of a file, is not negative: the packet's time is that of the capture."""
     first = START_NS - 20 * 365 * DAY_NS
@@ -280,7 +290,7 @@ def test_50_ipv6_is_counted_and_never_mangled() -> None:
             process.offer(batch_of(*flows))
             process.turn(0)
         counters = process.counters()
-        packets = list(map(packet_of, datagrams(listening)))
+        packets = list(map(packet_of, received(listening)))
         process.stop()
     assert counters.dropped[DropReason.UNEXPORTABLE].records == len(IPV6_FLOWS)
     assert counters.sent.records == len(IPV4_FLOWS)

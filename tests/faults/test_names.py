@@ -162,6 +162,19 @@ def test_slow_ones_do_not_keep_records_out_of_the_spool(tmp_path: Path) -> None:
     while_they_are_slow(tmp_path, then)
 
 
+def test_between_two_attempts_all_that_waits_is_spooled(tmp_path: Path) -> None:
+    """Not one batch for each attempt, which may take ten seconds."""
+    names = Names()
+    process = process_to(names, clock=FakeClock(), directory=tmp_path)
+    for number in range(10):
+        assert process.offer(flows(number * BATCH, BATCH))
+    process.turn(0)
+    assert names.calls == 1
+    assert process.counters().spooled.records == 10 * BATCH
+    process.stop()
+    assert dropped(process) == {}
+
+
 def test_slow_ones_do_not_hold_up_the_end(tmp_path: Path) -> None:
     def then(process: ExportingProcess, names: Names, clock: FakeClock) -> None:
         begin_s = time.monotonic()

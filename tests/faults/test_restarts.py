@@ -114,7 +114,7 @@ def restart(
 
 @pytest.mark.parametrize("transport", ["tcp", "tls"])
 def test_over_a_stream_nothing_is_lost(transport: str, tmp_path: Path) -> None:
-    """Nothing that a living collector's kernel has acknowledged; what it has not is sent again, and counted."""
+    """What a living collector's kernel has acknowledged arrives; the rest is sent again, and counted."""
     authority = trustme.CA()
     files = write_files(tmp_path, authority, authority.issue_cert(NAME))
     context = server_context(files)
@@ -143,3 +143,43 @@ def test_over_a_stream_nothing_is_lost(transport: str, tmp_path: Path) -> None:
     assert arrivals.duplicates <= counters.resent <= RESTARTS * 8 * BATCH
     assert counters.resent > 0
     assert arrivals.process.counters.sequence.missing == 0
+
+
+def test_certificates_that_changed_for_the_worse(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Those that were read before stay in use, and one line says so."""
+    authority = trustme.CA()
+    files = write_files(tmp_path, authority, authority.issue_cert(NAME))
+    secure = secured(server_context(files, client_ca=files.ca))
+    arrivals = Arrivals()
+    with listener() as listening:
+        collector = Collector(
+            transport="tls",
+            host="127.0.0.1",
+            port=listening.getsockname()[1],
+            ca=files.ca,
+            certificate=files.certificate,
+            key=files.key,
+            server_name=NAME,
+            retry_interval=SOON_NS,
+        )
+        process = ExportingProcess(collector, Export(), domain=7)
+        process.start()
+        for number in range(4):
+            connection = secure(accept(listening))
+            assert process.offer(flows(number * BATCH, BATCH))
+            begin = connection.recv(1 << 16)
+            Path(files.certificate).write_text("nothing")
+            if number == 3:
+                reading = Reading(connection)
+                assert process.drain(TIMEOUT_S)
+                process.stop()
+                arrivals.take(begin + reading.end())
+                continue
+            say_end(connection)
+            assert process.offer(flows((number + 4) * BATCH, BATCH))
+            arrivals.take(begin + read_to_end(connection))
+    assert dropped(process) == {}
+    assert set(arrivals.flow_ids) == set(range(7 * BATCH))
+    said = [record for record in caplog.records if "certificates" in record.message]
+    assert len(said) == 1
+    assert "no certificate in it" in said[0].__dict__["error"]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,16 +14,15 @@ import pytest
 from exporting.stream_peers import eventually
 from faults.arrivals import TIMEOUT_S, flows
 from faults.serving import Serving
-from spanflow.config.load import load
 from spanflow.config.schema import Export, Settings
-from spanflow.exporting.anonymization_key import generate_key
+from spanflow.exporting.anonymization_key import new_key
 from spanflow.exporting.counters import NOTHING
 from spanflow.exporting.exporters import Exporters
 from spanflow.record import Batch
 
 COUNT = 300
-SECRET = b"\xcb\x00\x71"
-"""203.0.113.0/24, in the source addresses of all Flows."""
+SECRET = bytes((203, 0, 113))
+"""How the source addresses of all Flows begin."""
 
 
 def secret_flows() -> Batch:
@@ -50,7 +48,8 @@ def octets_of(folder: Path) -> Iterator[bytes]:
 def test_filter_and_anonymisation_come_before_the_spool(anonymize: str, tmp_path: Path) -> None:
     key = tmp_path / "key"
     if anonymize == "crypto-pan":
-        generate_key(str(key))
+        key.write_text(new_key())
+        key.chmod(0o600)
     spool = tmp_path / "spool"
     peer, clear = Serving(up=False), Serving()
     collectors = (
@@ -73,7 +72,6 @@ def test_filter_and_anonymisation_come_before_the_spool(anonymize: str, tmp_path
     stored = b"".join(octets_of(spool))
     assert len(stored) > 60 * (COUNT - COUNT // 3)
     assert (SECRET in stored) is (anonymize == "none")
-    assert socket.inet_aton("203.0.113.7")[:3] == SECRET
     peer.come()
     eventually(lambda: exporters.statuses()[0].counters.sent.records == COUNT - COUNT // 3, "replayed")
     assert exporters.drain(time.monotonic() + TIMEOUT_S)
@@ -98,4 +96,3 @@ def test_filter_and_anonymisation_come_before_the_spool(anonymize: str, tmp_path
     assert [str(record["sourceIPv4Address"]) for record in clear.arrivals().records] == [
         f"203.0.113.{number % 251}" for number in range(COUNT)
     ]
-    assert load

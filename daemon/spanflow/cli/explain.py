@@ -115,7 +115,7 @@ def _elements_of(options: dict[str, Any]) -> str:
 def _notes(explained: dict[str, Any]) -> Iterator[str]:
     for each in explained["left_out"]:
         yield ""
-        yield f"not sent: {each['example']}; {_REASONS.get(each['reason'], each['reason'])}"
+        yield f"not sent: {each['example']}; {_REASONS[each['reason']]}"
     if explained["notes"]:
         yield ""
         yield "good to know:"

@@ -28,7 +28,7 @@ Explained = dict[str, Any]
 
 _SENT_NS = EXAMPLE_NS + 60_000_000_000
 _SPACIOUS = 65_507
-"""Octets of a Message where nothing is said: what does not fit into the real one is seen by its template."""
+"""Octets of a Message where the path decides."""
 
 
 def explanation(settings: Settings, collector: Collector) -> Explained:
@@ -119,14 +119,11 @@ class _Reading:
             elif not self._session.exportable(kept):
                 self.left_out.append({"example": name, "reason": "unexportable"})
             else:
-                self._export(name, kept)
+                self._export(kept)
 
-    def _export(self, name: str, batch: Batch) -> None:
+    def _export(self, batch: Batch) -> None:
         for rows in self._session.rows(batch):
-            layout = self._session.messages(rows, _SENT_NS)
-            if layout.error:
-                self.left_out.append({"example": name, "reason": layout.error})
-            for run in layout.runs:
+            for run in self._session.messages(rows, _SENT_NS).runs:
                 octets = bytes(run.octets)
                 if not self._session.is_binary:
                     self.records += [json.loads(line) for line in octets.splitlines()]
