@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from math import inf
 from typing import Any
@@ -23,6 +23,7 @@ from spanflow.exporting.receiver_queue import look_into_proc
 from spanflow.exporting.transport.interface import LocalFlow
 
 TIMEOUT_S = 60.0
+SIGNAL_AGAIN_S = 5.0
 POLL_S = 0.005
 LOCAL = ip_address("127.0.0.1")
 
@@ -81,12 +82,21 @@ def collector_running(command: Sequence[str], port: int, *, says: str = "") -> I
         wait_for(lambda: is_ready() or child.poll() is not None, f"{command[0]} to be ready")
         assert child.poll() is None, output
         yield output
-        child.send_signal(signal.SIGINT)
-        child.wait(TIMEOUT_S)
+        _interrupt(child)
         reading.join(TIMEOUT_S)
     finally:
         child.kill()
         child.wait()
+
+
+def _interrupt(child: subprocess.Popen[str]) -> None:
+    """Again, if need be: nfcapd misses a signal that comes just before it waits for a datagram."""
+    for _ in range(int(TIMEOUT_S / SIGNAL_AGAIN_S)):
+        child.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(SIGNAL_AGAIN_S)
+            return
+    raise AssertionError(f"{child.args!r} does not end")
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:

@@ -72,7 +72,8 @@ class DtlsConnection:
     def longest_message_octets(self, datagram_octets: int) -> int:
         """What of a datagram is left for a Message."""
         self._dtls.set_ciphertext_mtu(datagram_octets)
-        return min(self._dtls.get_cleartext_mtu(), _LONGEST_RECORD_OCTETS)
+        octets: int = self._dtls.get_cleartext_mtu()
+        return min(octets, _LONGEST_RECORD_OCTETS)
 
     def encrypt(self, message: memoryview) -> bytes:
         """The datagram with a Message."""
