@@ -24,6 +24,7 @@ from spanflow.logs import (
     MESSAGE_ID_NAMESPACE,
     TRACEBACK_CHARACTERS,
     configure,
+    warnings_shown,
 )
 
 JOURNAL_CHILD = Path(__file__).parent / "journal_child.py"
@@ -310,3 +311,13 @@ def test_nothing_heavy_is_loaded(site_packages: bool) -> None:
         [sys.executable, *options, "-c", script], env=environ, capture_output=True, text=True, check=True
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_warnings_of_a_command_that_ends_by_itself() -> None:
+    stream = io.StringIO()
+    with warnings_shown(stream):
+        log.info("begun")
+        log.warning("collector not connected", extra={"collector": "noc", "error": "refused; start it"})
+    log.warning("too late")
+    (line,) = stream.getvalue().splitlines()
+    assert line.endswith('Z warning collector not connected collector=noc error="refused; start it"')

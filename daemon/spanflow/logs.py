@@ -17,7 +17,8 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -93,6 +94,21 @@ def configure(
         logger.removeHandler(before)
     logger.addHandler(handler)
     logger.setLevel(LEVELS[level])
+
+
+@contextmanager
+def warnings_shown(stream: TextIO) -> Iterator[None]:
+    """Lines of text for warnings and errors, while a command that ends by itself is at work."""
+    handler = LineHandler(stream)
+    handler.setFormatter(TextFormatter())
+    handler.setLevel(logging.WARNING)
+    handler.addFilter(RateLimit(time.monotonic))
+    logger = logging.getLogger("spanflow")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 @dataclass(slots=True)

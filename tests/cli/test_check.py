@@ -143,3 +143,14 @@ def test_a_named_engine_that_is_not_there(probe: Path, capsys: Captured) -> None
         "",
         "spanflow: dpi.engine: there is no engine ndpi-5.0 (have: ndpi-4.2); use one of them, or auto\n",
     )
+
+
+def test_a_filter_with_names_that_the_engine_does_not_have(probe: Path, capsys: Captured) -> None:
+    collectors = (
+        "--set=collectors=[{url: ipfix+udp://h, filter: app gogle}, 'ipfix+udp://i?filter=app%20google']"
+    )
+    assert main(["check", str(probe), collectors]) == ExitCode.CONFIG
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("spanflow: collector ipfix+udp://h:4739: filter: unknown application 'gogle'; ")
+    assert err.count("\n") == 1

@@ -161,7 +161,12 @@ def test_every_profile(capsys: Captured, profile: str, protocol: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "error"),
     [
-        (("noc",), ExitCode.USAGE, "explain: 'noc' is no URL, and no collector is configured; use -c CONFIG"),
+        (
+            ("noc",),
+            ExitCode.USAGE,
+            "explain: 'noc' is no URL, and no collector is configured; write one, as in"
+            " ipfix+udp://192.0.2.1, or use -c CONFIG",
+        ),
         (("noce", "-c"), ExitCode.USAGE, "explain: unknown collector 'noce'; did you mean noc?"),
         (("ipfix+udp://h?profile=nfdum",), ExitCode.CONFIG, "did you mean nfdump?"),
         (("ipfix+udp://h?add=octetDeltaCont",), ExitCode.CONFIG, "did you mean octetDeltaCount?"),

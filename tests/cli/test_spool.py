@@ -83,6 +83,15 @@ def test_ls_while_it_is_used(base: Path, capsys: Captured) -> None:
     assert line.endswith(f"process {os.getpid()}")
 
 
+@pytest.mark.parametrize("name", ["ipfix+tcp://192.0.2.9:4739", spool_folder("ipfix+tcp://192.0.2.9:4739")])
+def test_ls_of_one_whose_name_is_its_url(base: Path, capsys: Captured, name: str) -> None:
+    spool = open_spool(base / spool_folder("ipfix+tcp://192.0.2.9:4739"))
+    spool.append(parcel(0))
+    spool.close()
+    assert run(base, "ls", name) == ExitCode.OK
+    assert capsys.readouterr().out.splitlines()[1].split()[:4] == [name, "1", "1", "1"]
+
+
 def test_ls_of_nothing(tmp_path: Path, capsys: Captured) -> None:
     assert run(tmp_path / "none", "ls") == ExitCode.OK
     assert capsys.readouterr().out == "no spools\n"
@@ -169,8 +178,10 @@ def test_while_a_daemon_has_it(base: Path, capsys: Captured, action: str) -> Non
     [
         (["purge"], ExitCode.USAGE, "which spool is not said; name it (have: noc, other-"),
         (["replay"], ExitCode.USAGE, "which spool is not said; name it"),
-        (["ls", "absent"], ExitCode.NO_INPUT, "there is no such directory"),
-        (["purge", "absent", "--yes"], ExitCode.NO_INPUT, "there is no such directory"),
+        (["ls", "absent"], ExitCode.NO_INPUT, "absent: no such spool in "),
+        (["purge", "absent", "--yes"], ExitCode.NO_INPUT, "name one of these: noc, other-"),
+        (["ls", "ipfix+tcp://absent:4739"], ExitCode.NO_INPUT, "ipfix+tcp://absent:4739: no such spool in "),
+        (["ls", "./absent"], ExitCode.NO_INPUT, "there is no such directory"),
         (["replay", "noc", "--to", "ipfix+udp://h"], ExitCode.USAGE, "ipfix+udp: the Messages of a spool"),
         (["replay", "noc", "--to", "h"], ExitCode.USAGE, "--to: url: 'h' is no URL"),
         (["replay", "noc", "--to", "json+tcp://h:1"], ExitCode.USAGE, "the spool holds Messages of IPFIX"),

@@ -76,6 +76,14 @@ REFUSED: list[tuple[str, list[str]]] = [
         ],
     ),
     ("ipfix+udp://h?group_mode=balance", ["group_mode: has no meaning without group; add group=NAME"]),
+    (
+        "ipfix+udp://h?anonymize_ipv4=16",
+        ["anonymize_ipv4: has no meaning without anonymize=truncate; add that, or remove it"],
+    ),
+    (
+        "ipfix+tcp://h?anonymize=crypto-pan&anonymize_key=/k&anonymize_ipv6=32",
+        ["anonymize_ipv6: has no meaning without anonymize=truncate; add that, or remove it"],
+    ),
     ("ipfix+udp://", ["url: the host is missing; write a name or an address after ://"]),
     ("ipfix+udp://:4739", ["url: the host is missing; write a name or an address after ://"]),
     ("ipfix+udp://[]:4739", ["url: the host is missing; write a name or an address after ://"]),

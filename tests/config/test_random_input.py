@@ -234,7 +234,7 @@ SETTINGS = st.builds(
     collectors=st.lists(
         collectors(),
         max_size=3,
-        unique_by=lambda collector: collector.name,
+        unique_by=(lambda collector: collector.name, lambda collector: collector.path or collector.name),
     ).map(tuple),
 ).filter(
     lambda settings: (

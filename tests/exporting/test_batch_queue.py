@@ -68,6 +68,25 @@ def test_an_empty_queue_takes_a_batch_of_any_size() -> None:
     assert not queue.offer(some_flows(1), wait_s=0)
 
 
+@pytest.mark.parametrize("end", ["half full", "woken", "closed"])
+def test_batches_gather_until_it_is_half_full(end: str) -> None:
+    batch = some_flows(10)
+    queue = BatchQueue(3 * batch.nbytes)
+    queue.offer(batch, wait_s=0)
+    gathering = threading.Thread(target=queue.gather, args=(TIMEOUT_S,), daemon=True)
+    gathering.start()
+    gathering.join(0)
+    assert gathering.is_alive()
+    if end == "half full":
+        queue.offer(batch, wait_s=0)
+    elif end == "woken":
+        queue.wake()
+    else:
+        queue.close()
+    gathering.join(TIMEOUT_S / 2)
+    assert not gathering.is_alive()
+
+
 def test_parts_of_a_batch_may_be_dropped() -> None:
     queue = BatchQueue(1 << 20)
     queue.offer(some_flows(10), wait_s=0)

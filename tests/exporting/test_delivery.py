@@ -14,8 +14,10 @@ from exporting.clocks import SECOND_NS, FakeClock
 from exporting.flow_batches import IPV4_FLOWS, batch_of, some_flows
 from exporting.plain_ipfix import Reader
 from spanflow.applications import Applications
+from spanflow.errors import EncodeError
 from spanflow.exporting.counters import DeliveryCounters, DropReason, Tally, tally_of
 from spanflow.exporting.delivery import Delivery, Refresh
+from spanflow.exporting.interface import OptionsMessage
 from spanflow.exporting.pacing import Pacer, Unpaced
 from spanflow.exporting.profiles import GENERIC, RICH, Profile
 from spanflow.exporting.session import IpfixSession
@@ -288,6 +290,42 @@ def test_records_that_never_fit() -> None:
     setup = announced(Wire(), max_octets=20 + 85)  # IPv4 has 84 octets, ICMP 86
     assert setup.delivery.deliver(batch) == {DropReason.TOO_LARGE: tally_of(batch, icmp)}
     assert "does not fit" in setup.counters.last_error
+
+
+def test_a_path_that_is_too_narrow_for_the_templates() -> None:
+    """It is lost, with the reason, and is tried again later; the thread lives on."""
+    setup = announced(Wire(), max_octets=100)
+    setup.clock.advance(31)
+    batch = batch_of(*IPV4_FLOWS)
+    setup.delivery.announce()
+    assert setup.delivery.lost
+    assert "a Template of" in setup.counters.last_error
+    assert setup.delivery.deliver(batch).keys() <= {DropReason.SEND_ERROR, DropReason.TOO_LARGE}
+
+
+def test_options_that_do_not_fit_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(now_ns: int) -> list[OptionsMessage]:
+        raise EncodeError("an options record of 600 octets does not fit into a Message")
+
+    setup = Setup(Wire())
+    monkeypatch.setattr(setup.session, "options_messages", refuse)
+    monkeypatch.setattr(setup.session, "table_messages", refuse)
+    setup.delivery.announce()
+    assert setup.delivery.deliver(batch_of(*IPV4_FLOWS)) == {}
+    assert "options record of 600 octets" in setup.counters.last_error
+    assert setup.delivery.next_refresh_ns > setup.clock.now_ns
+
+
+def test_a_path_that_is_gone_is_not_asked_for_its_mtu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> int:
+        raise OSError("Transport endpoint is not connected")
+
+    setup = announced(Wire(), max_octets=1400)
+    setup.wire.path_mtu_changed = True
+    setup.wire.outcomes = [Sent.NONE_FAILED]
+    monkeypatch.setattr(setup.wire, "max_message_octets", refuse)
+    batch = some_flows(2)
+    assert setup.delivery.deliver(batch) == {DropReason.SEND_ERROR: tally_of(batch)}
 
 
 def test_stopping_in_the_middle_of_a_batch() -> None:

@@ -180,6 +180,19 @@ PROBLEMS: tuple[tuple[str, dict[str, Any], list[str]], ...] = (
             " leave some out"
         ],
     ),
+    (
+        "template too long",
+        {
+            "elements": tuple(element_names()),
+            "biflow": True,
+            "strings": "variable",
+            "max_message_octets": 520,
+        },
+        [
+            "elements: a Template of 524 octets does not fit into a Message of 520; set mtu to 548, or"
+            " leave some out"
+        ],
+    ),
 )
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from exporting.plain_ipfix import Reader
 from spanflow.config.schema import Collector, Export
 from spanflow.exporting.counters import NOTHING, DropReason
 from spanflow.exporting.process import ExportingProcess
+from spanflow.exporting.spool.store import Spool
 from spanflow.exporting.transport.addresses import Address, Resolver, resolve
 from spanflow.record import RECORD, Batch
 
@@ -294,6 +296,9 @@ class TestUnresolvable:
                 clock.advance(1)
         assert [record.message for record in caplog.records] == ["collector not resolved"] * 3
         assert caplog.records[0].__dict__["collector"] == "ipfix+udp://collector.invalid:4739"
+        assert caplog.records[0].__dict__["error"] == (
+            "collector.invalid: name or service not known; correct the name, or look at the name servers"
+        )
         process.stop()
 
 
@@ -351,6 +356,38 @@ def test_addresses_are_numbers_and_looked_up_once() -> None:
             clock.advance(1000)
         assert process.counters().resolutions == 1
         process.stop()
+
+
+def test_a_spool_that_takes_long_to_look_through_is_no_stall(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, begun, go_on = FakeClock(), threading.Event(), threading.Event()
+
+    def slow_spool(*_: object, **__: object) -> Spool:
+        begun.set()
+        assert go_on.wait(TIMEOUT_S)
+        clock.advance(100)
+        raise OSError("in use")
+
+    monkeypatch.setattr("spanflow.exporting.opening.Spool", slow_spool)
+    process = ExportingProcess(
+        Collector(transport="tcp", host="127.0.0.1", port=9),
+        Export(spool_directory=str(tmp_path)),
+        domain=7,
+        clock=clock,
+    )
+    looking = threading.Thread(target=process.turn, args=(0,), daemon=True)
+    monkeypatch.setattr(process, "_thread", looking)
+    looking.start()
+    assert begun.wait(TIMEOUT_S)
+    clock.advance(100)
+    assert not process.stalled
+    go_on.set()
+    looking.join(TIMEOUT_S)
+    monkeypatch.setattr(process, "_thread", threading.current_thread())
+    assert not process.stalled
+    clock.advance(31)
+    assert process.stalled
 
 
 def test_first_address_that_can_be_connected() -> None:
@@ -496,3 +533,20 @@ def test_books_balance_all_the_time() -> None:
     assert counters.imbalance == NOTHING
     assert counters.queued == NOTHING
     assert counters.offered.records == 20_000
+
+
+def test_an_address_without_a_route_is_named() -> None:
+    """The system says a number and what is wrong; where, and what to do, is ours to say."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+        try:
+            sending.connect(("255.255.255.255", 4739))
+        except PermissionError:
+            pass
+        else:
+            pytest.skip("this system lets everybody broadcast")
+    process = process_to(4739, host="255.255.255.255")
+    process.turn(0)
+    assert process.counters().last_error == (
+        "255.255.255.255: permission denied; look at the routes and the firewall of this machine"
+    )
+    process.stop()

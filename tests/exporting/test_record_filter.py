@@ -36,9 +36,10 @@ from spanflow.config.record_terms import (
     Protocol,
     Side,
 )
+from spanflow.config.schema import Collector
 from spanflow.config.values import InvalidValueError
 from spanflow.errors import ConfigError
-from spanflow.exporting.record_filter import RecordFilter
+from spanflow.exporting.record_filter import RecordFilter, filter_of
 
 APPLICATIONS = replace(UNNAMED_CATEGORIES, categories={5: "Web", 14: "Network", 10: "VoIP"})
 BATCHES = {4: CLASSIFIED_IPV4, 6: CLASSIFIED_IPV6}
@@ -153,6 +154,13 @@ def test_names_that_the_engine_does_not_have(text: str, said: str) -> None:
     with pytest.raises(ConfigError) as error:
         RecordFilter(text, APPLICATIONS)
     assert str(error.value) == said
+
+
+def test_such_a_name_is_an_error_of_its_collector() -> None:
+    with pytest.raises(ConfigError) as error:
+        filter_of(Collector(host="h", name="noc", filter="app gogle"), APPLICATIONS)
+    assert str(error.value) == f"collector noc: {UNKNOWN_NAMES[0][1]}"
+    assert filter_of(Collector(host="h"), APPLICATIONS) is None
 
 
 def test_no_filter() -> None:

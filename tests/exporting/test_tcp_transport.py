@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -84,6 +85,18 @@ def test_local_flow_and_marking() -> None:
             )
             assert (host, transport.flow) == ("127.0.0.9", flow)
         transport.close()
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("192.0.2.9", "source 192.0.2.9: cannot assign requested address; use an address of this machine"),
+        ("::1", "source ::1: of another IP version than the collector's address; use one of the same"),
+    ],
+)
+def test_a_source_that_cannot_be_had(source: str, said: str) -> None:
+    with listener() as listening, pytest.raises(OSError, match=f"^{re.escape(said)}$"):
+        TcpTransport(address_of(listening), never_stops, marking=Marking(source=source))
 
 
 def test_options_of_the_socket() -> None:

@@ -18,6 +18,9 @@ def test_a_run_without_its_collector_and_one_with_it(tmp_path: Path) -> None:
     settings = ("--set", spool, "--set", AWAY)
     first = spanflow("meter", DEMO, "--collector", noc, *_to(mirror), *settings)
     assert first.returncode == 0, first.stdout + first.stderr
+    assert shown(first.stdout)["left in the spool"] == "67"
+    assert "accounted = sent + dropped + left in the spool\n" in first.stdout
+    assert 'warning collector not connected collector=noc error="127.0.0.1:' in first.stderr
     listed = spanflow("spool", "ls", "--set", spool, "--json")
     peer.come()
     second = spanflow("meter", GOLDEN / "fin_linger.pcap", "--collector", noc, *settings)

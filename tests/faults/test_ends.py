@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -228,3 +229,29 @@ def test_books_of_many_threads(tmp_path: Path) -> None:
     arrivals = peer.arrivals()
     assert set(arrivals.flow_ids) == set(range(offered))
     assert arrivals.duplicates <= counters.resent
+
+
+def test_a_collector_that_ends_the_connection_in_a_drain_gets_one_more_attempt() -> None:
+    peer = Serving()
+    process = ExportingProcess(peer.collector(retry_interval=3_600_000 * MILLISECOND_NS), Export(), domain=7)
+    process.turn(0)
+    peer.wait_for(1)
+    assert process.offer(flows(0, BATCH))
+    with ThreadPoolExecutor() as pool:
+        draining = pool.submit(process.drain, TIMEOUT_S)
+        eventually(lambda: process._draining, "draining")
+        peer.go()
+        peer.come()
+        while not draining.done():
+            process.turn(0)
+        assert draining.result()
+    process.stop()
+    assert process.counters().sent.records == BATCH
+    assert sorted(set(peer.arrivals().flow_ids)) == list(range(BATCH))
+
+
+def test_a_process_that_was_never_started_makes_no_spool(tmp_path: Path) -> None:
+    spool = tmp_path / "spool"
+    process = ExportingProcess(Serving(up=False).collector(), Export(spool_directory=str(spool)), domain=7)
+    process.stop()
+    assert not spool.exists()

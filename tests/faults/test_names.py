@@ -68,7 +68,7 @@ def test_failing_at_the_start_and_later() -> None:
     assert process.offer(flows(0, BATCH))
     eventually(lambda: names.calls > 2, "some attempts")
     assert process.counters().queued.records == BATCH
-    assert "Temporary failure" in process.counters().last_error
+    assert "temporary failure" in process.counters().last_error
     arrivals = Arrivals()
     with listener() as listening:
         names.addresses = [address_of(listening)]
@@ -195,6 +195,40 @@ def test_slow_ones_do_not_hold_up_the_end(tmp_path: Path) -> None:
     arrivals = Arrivals()
     arrivals.take(reading.end())
     assert arrivals.flow_ids == list(range(12 * BATCH))
+
+
+def test_slow_ones_do_not_hold_up_what_goes_over_udp() -> None:
+    """While they are asked again, records go on to where the collector was."""
+    clock = FakeClock()
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as old,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as new,
+    ):
+        for listening in (old, new):
+            listening.bind(("127.0.0.1", 0))
+        names = Names(address_of(old))
+        process = process_to(names, transport="udp", clock=clock)
+        process.turn(0)
+        names.addresses = [address_of(new)]
+        names.answering.clear()
+        clock.advance(301)
+        begin_s = time.monotonic()
+        for number in range(4):
+            assert process.offer(flows(number * BATCH, BATCH))
+            process.turn(0)
+        assert time.monotonic() - begin_s < SLOW_S / 3
+        assert process.counters().sent.records == 4 * BATCH
+        assert names.calls == process.counters().resolutions == 2
+        names.answering.set()
+
+        def moved() -> bool:
+            process.turn(0)
+            flow = process.local_flow()
+            return flow is not None and flow.destination_port == new.getsockname()[1]
+
+        eventually(moved, "moved")
+        assert names.calls == 2
+        process.stop()
 
 
 def test_the_first_address_does_not_answer() -> None:

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from exporting.stream_peers import eventually
-from faults.arrivals import TIMEOUT_S, flows
+from faults.arrivals import SECOND_NS, TIMEOUT_S, flows
 from faults.serving import Serving
 from spanflow.config.schema import Export, Settings
 from spanflow.exporting.anonymization_key import new_key
 from spanflow.exporting.counters import NOTHING
 from spanflow.exporting.exporters import Exporters
+from spanflow.exporting.process import ExportingProcess
+from spanflow.exporting.spool.survey import spools_in, survey
 from spanflow.record import Batch
 
 COUNT = 300
@@ -96,3 +98,20 @@ def test_filter_and_anonymisation_come_before_the_spool(anonymize: str, tmp_path
     assert [str(record["sourceIPv4Address"]) for record in clear.arrivals().records] == [
         f"203.0.113.{number % 251}" for number in range(COUNT)
     ]
+
+
+@pytest.mark.parametrize(("protocol", "parcels"), [("ipfix", 1), ("json", 10)])
+def test_small_batches_are_stored_together(protocol: str, parcels: int, tmp_path: Path) -> None:
+    """Those that are too long together, for a spool of this size, are stored one by one."""
+    collector = Serving(up=False).collector(protocol=protocol, name="noc", retry_interval=3600 * SECOND_NS)
+    export = Export(spool_directory=str(tmp_path / "spool"), spool_size=1 << 20)
+    process = ExportingProcess(collector, export, domain=7)
+    for number in range(10):
+        assert process.offer(flows(60 * number, 60))
+    process.turn(0)
+    assert process.counters().spooled.records == 600
+    assert process.counters().imbalance == NOTHING
+    process.stop()
+    [spool] = spools_in(tmp_path / "spool")
+    found = survey(spool, thorough=True)
+    assert (found.parcels, found.tally.records, found.problems) == (parcels, 600, [])

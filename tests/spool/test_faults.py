@@ -152,3 +152,43 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
 
 def test_a_disk_that_becomes_read_only(tmp_path: Path) -> None:
     assert run_child(tmp_path, "read-only") == "ok\n"
+
+
+def test_what_cannot_be_removed_is_kept(tmp_path: Path) -> None:
+    """On a file system that has become read-only nothing would be won by dropping it."""
+    failing = Failing(1000, 0, errno.EROFS)
+    directory = tmp_path / "spool"
+    spool = open_spool(directory, max_octets=4000, open_files=lambda path: FaultyFiles(path, failing))
+    inside = []
+    while not spool.losses():  # until it is full
+        inside.append(parcel(len(inside)))
+        spool.append(inside[-1])
+    inside = inside[-spool.parcels :]
+    failing.left, failing.count = 0, 1 << 20
+    with suppress(OSError):
+        spool.append(parcel(7, octets=480))
+    assert "unlink" in failing.failed
+    assert spool.losses() == {}
+    assert spool.tally == sum((each.tally for each in inside), NOTHING)
+    failing.count = 0
+    assert drain(spool) == inside
+
+
+def test_a_segment_whose_close_fails_is_closed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = open_spool(tmp_path / "spool", segment_octets=100)
+    spool.append(parcel(0))
+    closed: list[int] = []
+    close = os.close
+
+    def fail(descriptor: int) -> None:
+        close(descriptor)
+        closed.append(descriptor)
+        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    with monkeypatch.context() as patching:
+        patching.setattr("spanflow.exporting.spool.writing.os.close", fail)
+        spool.append(parcel(1))
+    assert len(closed) == 1
+    spool.sync_if_due()
+    spool.append(parcel(2))
+    assert drain(spool) == [parcel(0), parcel(1), parcel(2)]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from spanflow.exporting.counters import NOTHING, DropReason, Tally
+from spanflow.exporting.spool.files import SpoolFiles
 from spanflow.exporting.spool.frames import HEADER_OCTETS, parcel_frame_octets
 from spanflow.exporting.spool.recovery import MOST_SET_ASIDE
 from spanflow.exporting.spool.segments import MOST_SEGMENT_OCTETS
@@ -267,3 +268,20 @@ def test_a_file_that_cannot_be_opened_now_is_not_lost(
     assert spool.counters.last_error.endswith(": Too many open files")
     monkeypatch.setattr("spanflow.exporting.spool.files.SpoolFiles.open", opened)
     assert numbers(drain(spool)) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_file_that_cannot_be_opened_at_the_start_is_not_set_aside(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = FaultyFiles.open
+
+    def refuse(files: SpoolFiles, name: str, *, writing: bool = False) -> int:
+        if name.endswith(".spool"):
+            raise OSError(errno.EMFILE, "Too many open files")
+        return opened(files, name, writing=writing)
+
+    with monkeypatch.context() as patching:
+        patching.setattr("spanflow.exporting.spool.files.SpoolFiles.open", refuse)
+        with pytest.raises(OSError, match="Too many open files"):
+            open_spool(directory)
+    assert numbers(drain(open_spool(directory))) == [0, 1, 2, 3, 4, 5]

@@ -6,14 +6,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spanflow.cli.settings_arguments import add_set_argument
-from spanflow.errors import ExitCode
+from spanflow.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
+    from spanflow.applications import Applications
     from spanflow.classification import Classification
-    from spanflow.config.schema import Dpi, Settings
+    from spanflow.config.schema import Collector, Dpi, Settings
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Check a configuration file, and the environment variables that set something: every"
         " error with its place; exit code 78 if any. The classification engine is opened, with its protocols"
         " file. Plugins are loaded, which runs their code: without any privilege, and as process.user if root"
-        " checks.",
+        " checks. Keys, certificates and directories are for the daemon, and not looked at.",
     )
     parser.add_argument("file", metavar="FILE", help="the YAML file")
     add_set_argument(parser, example="cache.active_timeout=120s")
@@ -44,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     interfaces = _count(sum(each.enabled for each in settings.interfaces), "interface")
     collectors = _count(len(settings.collectors), "collector")
     classification = open_classification(settings.dpi)
+    _check_filters(settings.collectors, classification.applications)
     if settings.plugins:
         _load_plugins(settings)
     # With --dump the line is a comment, so that the output is a configuration file.
@@ -60,6 +63,22 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dump:
         print(to_yaml(settings), end="")
     return int(ExitCode.OK)
+
+
+def _check_filters(collectors: Sequence[Collector], applications: Applications | None) -> None:
+    """Whether the engine knows the names in them. Raises ConfigError with all that it does not."""
+    problems = []
+    for collector in collectors:
+        if collector.filter is not None:
+            # Late: numpy takes longer to load than all the rest.
+            from spanflow.exporting.record_filter import filter_of
+
+            try:
+                filter_of(collector, applications)
+            except ConfigError as error:
+                problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def _load_plugins(settings: Settings) -> None:

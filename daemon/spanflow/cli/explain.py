@@ -54,7 +54,10 @@ def _named(settings: Settings, name: str) -> Collector:
     known = {collector.name: collector for collector in settings.collectors}
     if name not in known:
         if not known:
-            raise UsageError(f"explain: {name!r} is no URL, and no collector is configured; use -c CONFIG")
+            raise UsageError(
+                f"explain: {name!r} is no URL, and no collector is configured; write one, as in"
+                " ipfix+udp://192.0.2.1, or use -c CONFIG"
+            )
         raise UsageError(f"explain: {unknown('collector', name, known)}")
     return known[name]
 

@@ -42,6 +42,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(arguments: argparse.Namespace) -> int:
     """Meter, export, sum up. Raises SpanflowError; returns an exit code."""
+    from spanflow.logs import warnings_shown
+
+    with warnings_shown(sys.stderr):
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     from spanflow.applications import NO_APPLICATIONS
     from spanflow.classification import REMEDY, open_classification
     from spanflow.config.load import load

@@ -125,8 +125,12 @@ def _collector(exporter: ExportingProcess) -> Iterator[Fact]:
     counters = exporter.counters()
     sent = f"as {counters.data_records:,} data records in {counters.messages:,} messages"
     yield Fact(f"sent to {exporter.collector.name}", counters.sent.records, sent)
-    if counters.recovered.records:
+    if counters.recovered.records > 0:
         yield Fact("found in the spool", counters.recovered.records, "from before", 1)
+    if counters.recovered.records < 0:
+        # The spool is closed by now, and what it holds has left the books (BatchQueue.recover).
+        left = -counters.recovered.records
+        yield Fact("left in the spool", left, "to be sent by the next run, or by `spanflow spool replay`", 1)
     if counters.spooled.records:
         yield Fact("in the spool", counters.spooled.records, "to be sent when the collector is back", 1)
     if counters.filtered.records:
@@ -167,7 +171,8 @@ def _books(exporters: Sequence[ExportingProcess]) -> dict[str, list[ExporterCoun
 def _conservation(
     counters: MeteringCounters, plugins: Sequence[PluginCounters], exporters: Sequence[ExportingProcess]
 ) -> Fact:
-    """Semantics §7: received = discarded + accounted; accounted = handed over = sent + dropped.
+    """Semantics §7: received = discarded + accounted; accounted = handed over = sent + dropped, with what a
+    filter has left out, and what is in a spool.
 
     Every plugin saw all that was handed over: nothing is under way there once the input has ended.
     """
@@ -184,4 +189,12 @@ def _conservation(
     if missing:
         text = ", ".join(f"{name} {value:+,}" for name, value in missing.items())
         return Fact("conservation", "VIOLATED", f"{text}; please report this", warning=True)
-    return Fact("conservation", "exact", "received = accounted + discarded; accounted = sent + dropped")
+    each_of = [exporter.counters() for exporter in exporters]
+    ends = ["sent", "dropped"]
+    if any(each.filtered.records for each in each_of):
+        ends.append("filtered")
+    if any(each.recovered.records < 0 or each.spooled.records for each in each_of):
+        ends.append("left in the spool")
+    found = " + found in the spool" if any(each.recovered.records > 0 for each in each_of) else ""
+    sums = f"received = accounted + discarded; accounted{found} = {' + '.join(ends)}"
+    return Fact("conservation", "exact", sums)

@@ -78,8 +78,8 @@ def _add_action(
         "spool",
         metavar="NAME",
         nargs="?",
-        help="the name of a collector, or a directory (with a /); without one, all below"
-        " export.spool_directory",
+        help="the name of a collector, which is its URL without options if it has no other, or a directory"
+        " (with a /); without one, all below export.spool_directory",
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="the daemon's configuration file")
     add_set_argument(parser, example="export.spool_directory=/var/lib/spanflow/spool")
@@ -91,8 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     from spanflow.config.load import load
 
     settings = load(arguments.config, arguments.overrides, environment=os.environ)
-    spools = _chosen(arguments.spool, settings)
     try:
+        spools = _chosen(arguments.spool, settings)
         match arguments.action:
             case "ls":
                 return _list(spools, as_json=arguments.json)
@@ -119,24 +119,36 @@ def _chosen(name: str | None, settings: Settings) -> Spools:
     from spanflow.exporting.spool.folder import spool_folder
     from spanflow.exporting.spool.survey import spools_in
 
-    if name is not None and "/" in name:
+    # The name of a collector without name= is its URL.
+    if name is not None and "/" in name and "://" not in name:
         return [(name, Path(name))]
     if not settings.export.spool_directory:
         raise UsageError(
             "export.spool_directory is not set; name the daemon's file with -c, or the directory of a spool"
         )
     base = Path(settings.export.spool_directory)
-    if name is not None:
-        return [(name, base / spool_folder(name))]
     names = {spool_folder(each.name): each.name for each in settings.collectors}
-    return [(names.get(path.name, path.name), path) for path in spools_in(base)]
+    spools = [(names.get(path.name, path.name), path) for path in spools_in(base)]
+    if name is None:
+        return spools
+    # As `ls` shows it: a collector's name, or, where no collector is known, that of the folder.
+    path = base / spool_folder(name)
+    chosen = [(name, each) for known, each in spools if each == path or known == name]
+    if not chosen:
+        problem = SpanflowError(f"{name}: no such spool in {base}; name one of these: {_known(spools)}")
+        problem.exit_code = ExitCode.NO_INPUT
+        raise problem
+    return chosen
 
 
 def _the_one(spools: Spools) -> tuple[str, Path]:
     if len(spools) != 1:
-        known = ", ".join(name for name, _ in spools) or "none"
-        raise UsageError(f"which spool is not said; name it (have: {known})")
+        raise UsageError(f"which spool is not said; name it (have: {_known(spools)})")
     return spools[0]
+
+
+def _known(spools: Spools) -> str:
+    return ", ".join(name for name, _ in spools) or "none"
 
 
 # ls
@@ -242,11 +254,13 @@ def _purge(spool: tuple[str, Path], *, confirmed: bool) -> int:
 def _replay(spool: tuple[str, Path], settings: Settings, url: str | None) -> int:
     from spanflow.cli.spool_replay import receiver, send
     from spanflow.exporting.spool.survey import survey
+    from spanflow.logs import warnings_shown
 
     name, path = spool
     collector = receiver(name, settings.collectors, url)
     # A spool that is opened is made if it is missing.
     survey(path)
-    delivered = send(path, collector, settings.export)
+    with warnings_shown(sys.stderr):
+        delivered = send(path, collector, settings.export)
     print(f"{collector.url}: {delivered.records} records delivered")
     return int(ExitCode.OK)

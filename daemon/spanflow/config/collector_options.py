@@ -81,6 +81,11 @@ def _together(collector: Collector) -> Iterator[tuple[str, str]]:
             yield "anonymize_key", "is missing; make one with `spanflow keygen FILE` and name it here"
         else:
             yield "anonymize_key", "has no meaning without anonymize=crypto-pan; remove it"
+    for key in ("anonymize_ipv4", "anonymize_ipv6"):
+        # Who sets one expects that addresses are cut, and would send them whole.
+        default = settings_of(Collector)[key].default
+        if getattr(collector, key) != default and collector.anonymize != "truncate":
+            yield key, "has no meaning without anonymize=truncate; add that, or remove it"
     if collector.group_mode != "failover" and collector.group is None:
         yield "group_mode", "has no meaning without group; add group=NAME"
 

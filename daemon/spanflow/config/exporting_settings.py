@@ -101,8 +101,9 @@ class Export:
     pace: int = setting(
         Integer(minimum=1, maximum=100_000_000, zero="unlimited"),
         20_000,
-        "Messages per second to one collector when a file is read; a file gives records faster than most"
-        " collectors take them. A collector on this machine is paced by its own receive queue instead.",
+        "Messages per second to one collector over UDP or DTLS, evenly, so that many Flows that end together"
+        " do not overrun it; what does not leave in time waits in its queue. A collector on this machine is"
+        " paced by its own receive queue instead.",
         example="5000",
     )
     enterprise_number: int = setting(

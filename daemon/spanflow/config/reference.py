@@ -63,9 +63,11 @@ collectors:
     mtu: auto
 ```
 
-A URL is `SCHEME://HOST[:PORT][?OPTION=VALUE&...]` with the scheme {schemes}. The port is 4739 by default,
-an IPv6 address stands in brackets, other characters than letters and digits may be percent-encoded.
-The options:
+A URL is `SCHEME://HOST[:PORT][?OPTION=VALUE&...]` with the scheme {schemes}; of a file it is
+`SCHEME:///PATH[?OPTION=VALUE&...]`; docs/collectors.md says what each sends. The port is 4739 by default,
+4740 for `ipfix+tls` and `ipfix+dtls`, 2055 for NetFlow; `json+tcp` has no default. An IPv6 address stands in
+brackets, other characters than letters and digits may be percent-encoded. An option that has no meaning for
+the scheme is an error. The options:
 """
 
 

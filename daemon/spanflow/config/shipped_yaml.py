@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from spanflow.config.collector_options import fits
@@ -86,8 +87,10 @@ def _interfaces() -> Iterator[str]:
 def _collectors() -> Iterator[str]:
     yield f'  - "{EXAMPLE_URL}?biflow=true&domain=7"'
     left = dict(settings_of(Collector))
-    # `elements` does not go with `remove`, so they stand in different examples.
-    elements = left.pop("elements")
+    # `elements` does not go with `remove`, nor what `truncate` keeps with another mode, so they stand in
+    # different examples.
+    later = {key: left.pop(key) for key in ("elements", "anonymize_ipv4", "anonymize_ipv6")}
+    later["anonymize"] = replace(left["anonymize"], example="truncate")
     for url in (
         EXAMPLE_URL,
         "ipfix+tls://collector.example",
@@ -97,7 +100,7 @@ def _collectors() -> Iterator[str]:
         yield f'  - url: "{url}"'
         yield from _options({key: each for key, each in left.items() if fits(key, scheme)})
         left = {key: each for key, each in left.items() if not fits(key, scheme)}
-        left |= {elements.key: elements} if url == EXAMPLE_URL else {}
+        left |= later if url == EXAMPLE_URL else {}
 
 
 def _plugins() -> Iterator[str]:

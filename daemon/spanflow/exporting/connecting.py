@@ -23,6 +23,8 @@ _LOOK_S = 0.1
 
 _EAGER = ("udp", "file")
 
+_NO_NAME = "correct the name, or look at the name servers"
+
 OpenTransport = Callable[[Address | None], Transport]
 """Connects to one address (None: a file needs none). Raises OSError."""
 
@@ -88,7 +90,8 @@ class Connector:
         try:
             addresses = self._look_up()
         except OSError as error:
-            raise NotConnectedError("collector not resolved", DropReason.UNRESOLVED, str(error)) from error
+            failure = self._failure(error, _NO_NAME)
+            raise NotConnectedError("collector not resolved", DropReason.UNRESOLVED, failure) from error
         return self._connect_to(addresses)
 
     def follow(self, *, refused: bool) -> Transport | None:
@@ -97,15 +100,14 @@ class Connector:
         refused: nobody listens where we are; then its next address is tried, if it has several.
         Raises NotConnectedError; with reason UNRESOLVED the connection that we have may stay.
         """
-        if not self._resolution_is_due():
+        if not self._resolution_is_due() or not self._is_answered():
             return None
         try:
             addresses = self._look_up()
         except OSError as error:
             self._resolved_ns = self._clock.monotonic_ns()
-            raise NotConnectedError(
-                "collector not resolved again", DropReason.UNRESOLVED, str(error)
-            ) from error
+            failure = self._failure(error, _NO_NAME)
+            raise NotConnectedError("collector not resolved again", DropReason.UNRESOLVED, failure) from error
         if self._address in addresses:
             here = addresses.index(self._address)
             if not refused or len(addresses) == 1:
@@ -132,7 +134,7 @@ class Connector:
             try:
                 transport = self._open(address)
             except OSError as error:
-                failure = str(error)
+                failure = self._failure(error, "look at the routes and the firewall of this machine")
                 continue
             self._address = address
             self._counters.connections += 1
@@ -140,7 +142,6 @@ class Connector:
         raise NotConnectedError("collector not connected", DropReason.SEND_ERROR, failure)
 
     def _look_up(self) -> list[Address]:
-        self._counters.resolutions += 1
         self.resolving = True
         try:
             addresses = self._ask()
@@ -158,9 +159,9 @@ class Connector:
         """
         host, port = self._collector.host, self._collector.port
         if is_numeric(host):
+            self._counters.resolutions += 1
             return self._resolver(host, port)
-        question = self._question or _Question(self._resolver, host, port)
-        self._question = question
+        question = self._asked()
         # Soon at first: most answers come from a cache.
         pause_s = 0.001
         while not question.answered.wait(pause_s):
@@ -171,6 +172,25 @@ class Connector:
         if question.error is not None:
             raise question.error
         return question.addresses
+
+    def _failure(self, error: OSError, advice: str) -> str:
+        """One line: where, what, what to do; one that comes from the system has the what alone."""
+        if error.strerror is None:
+            return str(error)
+        return f"{self._collector.host}: {error.strerror.lower()}; {advice}"
+
+    def _asked(self) -> _Question:
+        """The question that has no answer yet, or a new one."""
+        if self._question is None:
+            self._counters.resolutions += 1
+            self._question = _Question(self._resolver, self._collector.host, self._collector.port)
+        return self._question
+
+    def _is_answered(self) -> bool:
+        """Whether name servers have said where the collector is; asks them. Records do not wait for slow
+        ones, but for a cache."""
+        is_new = self._question is None
+        return self._asked().answered.wait(_LOOK_S if is_new else 0)
 
     def _resolution_is_due(self) -> bool:
         # A stream ends when its collector moves, and is then looked up; a file does not move.

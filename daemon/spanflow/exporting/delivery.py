@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spanflow.errors import EncodeError
 from spanflow.exporting.clock import Clock
 from spanflow.exporting.counters import DeliveryCounters, DropReason, Tally, tally_of
 from spanflow.exporting.interface import OptionsMessage, Session
@@ -149,7 +150,8 @@ class Delivery:
                     self._send_run(run, losses)
             # Not before all of them are sent, as they have their sequence numbers already.
             self.announce()
-        if self.transport.path_mtu_changed:
+        # A path that is gone has none.
+        if self.transport.path_mtu_changed and not self.lost:
             self._session.max_message_octets = self.transport.max_message_octets()
         return tally_losses(batch, losses)
 
@@ -225,7 +227,13 @@ class Delivery:
 
     def _send_templates(self) -> None:
         self._was_refused = False
-        messages = self._session.template_messages(self._clock.wall_ns())
+        try:
+            messages = self._session.template_messages(self._clock.wall_ns())
+        except EncodeError as error:
+            # The path takes too little. Without Templates nobody can read what follows.
+            self._counters.last_error = str(error)
+            self.lost = True
+            return
         if self.transport.reliable:
             self._ledger.admit(b"".join(messages))
         for message in messages:
@@ -236,20 +244,26 @@ class Delivery:
         self._templates_due_ns = self._clock.monotonic_ns() + self._refresh.template_ns
 
     def _send_options(self) -> None:
-        for message in self._session.options_messages(self._clock.wall_ns()):
-            self._send_alone(message)
         self._options_due_ns = self._clock.monotonic_ns() + self._refresh.options_ns
+        try:
+            for message in self._session.options_messages(self._clock.wall_ns()):
+                self._send_alone(message)
+        except EncodeError as error:
+            self._counters.last_error = str(error)
 
     def _send_tables(self) -> None:
         if self._was_refused:
             self._send_templates()
         self._tables_sent_ns = self._clock.monotonic_ns()
         self._tables_due_ns = self._tables_sent_ns + self._refresh.options_ns
-        for message in self._session.table_messages(self._clock.wall_ns()):
-            # They are many: a receiver must have room, as for Flows.
-            if self.lost or not self._pacer.grant(1, len(message.octets)):
-                return
-            self._send_alone(message)
+        try:
+            for message in self._session.table_messages(self._clock.wall_ns()):
+                # They are many: a receiver must have room, as for Flows.
+                if self.lost or not self._pacer.grant(1, len(message.octets)):
+                    return
+                self._send_alone(message)
+        except EncodeError as error:
+            self._counters.last_error = str(error)
 
     def _send_alone(self, message: OptionsMessage) -> None:
         octets, data_records = message

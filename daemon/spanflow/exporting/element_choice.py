@@ -151,6 +151,12 @@ class ElementChoice:
                 f"elements: a Data Record of {longest} octets does not fit into a Message of"
                 f" {self.max_message_octets}; set mtu to {longest + HEADERS_OCTETS}, or leave some out"
             )
+        longest = max(len(template.encode()) for template in made.templates().values())
+        if self.max_message_octets and longest + HEADERS_OCTETS > self.max_message_octets:
+            yield (
+                f"elements: a Template of {longest} octets does not fit into a Message of"
+                f" {self.max_message_octets}; set mtu to {longest + HEADERS_OCTETS}, or leave some out"
+            )
         octets = _fixed_octets(made)
         if made.has_variable_strings and octets < SHORTEST_FIXED_PART:
             yield (

@@ -37,7 +37,7 @@ class Exporters:
     """One Exporting Process for each collector. For the control thread; `statuses` and `lost_before` for any,
     `offer` for any one.
 
-    offline: records come from a file, so what leaves is paced. applications: what the numbers of applications
+    offline: records come from a file. applications: what the numbers of applications
     mean; None: Flows are not classified. columns: those of plugins that collectors get. flows_changed: called
     with the 5-tuples of all our packets before the first one of a new connection is sent; in the thread that
     is about to send it. facts: what options tell collectors of the probe.

@@ -11,18 +11,18 @@ from spanflow.config.schema import Collector
 from spanflow.exporting.anonymization import Anonymizer, anonymizer_of
 from spanflow.exporting.counters import NOTHING, Tally, tally_of
 from spanflow.exporting.group import part_of
-from spanflow.exporting.record_filter import RecordFilter
+from spanflow.exporting.record_filter import filter_of
 from spanflow.record import Batch
 
 
 class Intake:
     """The filter and the anonymisation of one collector. For one thread at a time.
 
-    Raises ConfigError if the key cannot be read.
+    Raises ConfigError if the key cannot be read, or the filter has a name that the engine does not have.
     """
 
     def __init__(self, collector: Collector, applications: Applications | None = None) -> None:
-        self._filter = RecordFilter(collector.filter, applications) if collector.filter is not None else None
+        self._filter = filter_of(collector, applications)
         self._anonymizer: Anonymizer | None = anonymizer_of(collector)
 
     def apply(self, batch: Batch) -> tuple[Batch, Batch, Tally]:

@@ -47,7 +47,7 @@ from spanflow.exporting.transport.udp import UdpTransport
 class Opener:
     """Makes the parts of one collector's Exporting Process.
 
-    offline: records come from a file, as fast as they are taken, so what leaves is paced. facts: what options
+    offline: records come from a file, as fast as they are taken. facts: what options
     tell. certificates: for TLS and DTLS; None for others.
     """
 
@@ -217,6 +217,6 @@ class Opener:
             return Unpaced()
         if flow.stays_on_machine:
             return ReceiverPacer(receiver_look(flow), self.clock, self.wait)
-        if self.offline and self.settings.pace:
+        if self.settings.pace:
             return RatePacer(self.settings.pace, self.clock, self.wait)
         return Unpaced()

@@ -53,6 +53,10 @@ _REFUSAL_TRIP_NS = 2 * SECOND_NS
 _POLL_S = 0.01
 # How long one batch may take while others wait that could go into the spool.
 _PATIENCE_NS = 2 * SECOND_NS
+# Batches come ten times a second from each worker, often with a few records. Each parcel of the spool takes
+# memory, so they are stored together: so much of them, or what has come for so long.
+_PARCEL_OCTETS = 1 << 18
+_GATHER_S = 0.5
 # How long a stream may take at the end to have all acknowledged. Less than others wait for the thread's end.
 _FINISH_TIMEOUT_S = 1.0
 
@@ -60,7 +64,7 @@ _FINISH_TIMEOUT_S = 1.0
 class ExportingProcess:
     """Exports to one collector. `offer`, `drain`, `stop` and `counters` are for any thread.
 
-    offline: records come from a file, as fast as they are taken, so what leaves is paced.
+    offline: records come from a file, as fast as they are taken.
     applications: what the numbers of applications mean; None: Flows are not classified. columns: of plugins,
     which every batch has as `plugin_columns.as_sent` leaves them. facts: what options tell of the probe.
     connected: called in the exporting thread with the 5-tuple of the packets of a new connection, before the
@@ -233,11 +237,13 @@ class ExportingProcess:
 
     @property
     def stalled(self) -> bool:
-        """Started, and no progress for half a minute. Name servers may take their time."""
+        """Started, and no progress for half a minute. Name servers may take their time, and a long spool."""
         if not self._thread.is_alive():
             return self._thread.ident is not None and not self._stopping.is_set()
-        turned_ns = max(self._turned_ns, self._connector.turned_ns)
-        return not self._connector.resolving and self._clock.monotonic_ns() - turned_ns > _STALLED_AFTER_NS
+        waits, turned_ns = self._connector.resolving, max(self._turned_ns, self._connector.turned_ns)
+        if self._spooler is not None:
+            waits, turned_ns = waits or self._spooler.opening, max(turned_ns, self._spooler.turned_ns)
+        return not waits and self._clock.monotonic_ns() - turned_ns > _STALLED_AFTER_NS
 
     # The thread.
 
@@ -393,6 +399,7 @@ class ExportingProcess:
     def _connect_if_due(self) -> None:
         if not self._last_attempt_due and not self._connector.is_due:
             return
+        self._last_attempt_due = False
         try:
             self._begin(self._connector.connect())
         except NotConnectedError as problem:
@@ -430,13 +437,12 @@ class ExportingProcess:
         self._changing = False
         self._give_back()
         self._hand_over()
-        self._last_attempt_due = False
         if self._spooler is not None and self._queue.is_half_full:
             # The next connection may come at once, and be of as little use.
             self._spool_what_is_queued(self._spooler)
         if self._spooler is None or not self._spooler.usable:
             self._queue.set_away(reason if self._spooler is None else DropReason.SPOOL_ERROR)
-            if self._draining:
+            if self._draining and not self._last_attempt_due:
                 self._queue.abandon()
         self._connector.failed()
 
@@ -449,21 +455,29 @@ class ExportingProcess:
 
     def _spool_next(self, spooler: Spooler, longest_wait_s: float | None) -> None:
         """Put what is queued into the spool; if that is nothing, wait until it is time to connect."""
-        batch = self._queue.head(self._seconds_until(self._connector.due_ns, longest_wait_s))
-        if batch is not None:
-            self._store(spooler, batch)
+        wait_s = self._seconds_until(self._connector.due_ns, longest_wait_s)
+        if self._queue.head(wait_s) is not None:
+            self._queue.give_back()
+            if not self._draining and not self._stopping.is_set():
+                self._queue.gather(min(wait_s, _GATHER_S))
             # To connect may take as long as the queue has room for: so not one by one.
             self._spool_what_is_queued(spooler)
 
     def _spool_what_is_queued(self, spooler: Spooler) -> None:
-        while spooler.usable and (batch := self._queue.head(0.0)) is not None:
+        # Without anything to store nobody needs a spool that is not opened yet.
+        while self._queue.octets and spooler.usable and (batch := self._queue.head(0.0)) is not None:
             self._turned_ns = self._clock.monotonic_ns()
-            self._store(spooler, batch)
+            batches, octets = [batch], batch.nbytes
+            while octets < _PARCEL_OCTETS and (following := self._queue.head(0.0)) is not None:
+                batches.append(following)
+                octets += following.nbytes
+            self._store(spooler, batches)
 
-    def _store(self, spooler: Spooler, batch: Batch) -> None:
-        losses: Losses | None = spooler.store(batch)
-        if losses is not None:
+    def _store(self, spooler: Spooler, batches: Sequence[Batch]) -> None:
+        answers: Sequence[Losses] = spooler.store(batches)
+        for losses in answers:
             self._queue.settle(losses, spooled=True)
+        if len(answers) == len(batches):
             self._queue.set_away(None)
             return
         # The disk is full or failing: the queue is what is left, as if there were no spool.

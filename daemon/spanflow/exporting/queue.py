@@ -212,6 +212,12 @@ class BatchQueue:
             self._changed.wait_for(lambda: self._woken or self._closed, timeout_s)
             self._woken = False
 
+    def gather(self, timeout_s: float) -> None:
+        """Wait until half of the room is taken, for a `wake`, or until the queue is closed, at most so
+        long."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.is_half_full or self._woken or self._closed, timeout_s)
+
     def wake(self) -> None:
         """Make `head` or `pause` return."""
         with self._changed:

@@ -32,6 +32,7 @@ from spanflow.config.record_terms import (
     Protocol,
     Side,
 )
+from spanflow.config.schema import Collector
 from spanflow.config.wording import nearest, quoted, shown
 from spanflow.errors import ConfigError
 from spanflow.record import Array, Batch
@@ -72,6 +73,16 @@ class RecordFilter:
     def mask(self, batch: Batch) -> Array:
         """Whether each record matches: bool, shape (n,)."""
         return self._test(batch.records)
+
+
+def filter_of(collector: Collector, applications: Applications | None) -> RecordFilter | None:
+    """That of a collector, if it has one. Raises ConfigError for a name that the engine does not have."""
+    if collector.filter is None:
+        return None
+    try:
+        return RecordFilter(collector.filter, applications)
+    except ConfigError as error:
+        raise ConfigError(f"collector {collector.name}: {error}") from error
 
 
 def _test_of(expression: Expression, applications: Applications | None) -> Test:

@@ -6,7 +6,7 @@ What is stored are Messages as they would have been sent, by a session of the sp
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from spanflow.exporting.clock import Clock
@@ -26,7 +26,8 @@ _BURST_NS = SECOND_NS // 10
 
 
 class Spooler:
-    """Between a queue with its books and a Spool. One thread; `usable` and `last_error` are for any.
+    """Between a queue with its books and a Spool. One thread; `last_error`, `opening`, `turned_ns`, `octets`
+    and `oldest_ns` are for any.
 
     The spool is opened with the first look at it, and again later if somebody else has it: after a reload the
     former process of the collector may still be storing what it had.
@@ -49,7 +50,9 @@ class Spooler:
         self._rate = rate
         self._clock = clock
         self._spool: Spool | None = None
-        self._due_ns = self._earned_ns = clock.monotonic_ns()
+        self.opening = False
+        """Whether what is in the spool is being looked through: on a slow disk that takes its time."""
+        self.turned_ns = self._due_ns = self._earned_ns = clock.monotonic_ns()
         self._credit = 0
 
     @property
@@ -65,32 +68,35 @@ class Spooler:
     @property
     def octets(self) -> int:
         """Octets on disk."""
-        return 0 if self._spool is None else self._spool.octets
+        spool = self._spool  # the exporting thread may be closing it
+        return 0 if spool is None else spool.octets
 
     @property
     def oldest_ns(self) -> int | None:
         """When the oldest of it was stored, in ns since the Unix epoch; None: it is empty."""
-        return None if self._spool is None else self._spool.oldest_ns
+        spool = self._spool
+        return None if spool is None else spool.oldest_ns
 
-    def store(self, batch: Batch) -> dict[DropReason, Tally] | None:
-        """Put a batch into the spool; what of it fits into no Message. None: it could not be written."""
+    def store(self, batches: Sequence[Batch]) -> list[dict[DropReason, Tally]]:
+        """Put batches into the spool, as one parcel if that is not too long; what of each has no place there.
+
+        Fewer answers than batches: the others could not be written.
+        """
         spool = self._opened()
         if spool is None:
-            return None
-        if not self._session.exportable(batch):
-            return {DropReason.UNEXPORTABLE: tally_of(batch)}
-        octets, counts, losses = self._messages(batch)
-        lost = sum(losses.values(), NOTHING)
-        if len(octets) > spool.most_parcel_octets:
-            return losses | {DropReason.SPOOL_SIZE: tally_of(batch) - lost}
-        if octets:
-            try:
-                spool.append(Parcel(octets, counts, tally_of(batch) - lost))
-            except OSError as error:
-                self.last_error = str(error)
-                self._due_ns = self._clock.monotonic_ns() + _WRITE_AGAIN_NS
-                return None
-        return losses
+            return []
+        made = [self._parcel(batch) for batch in batches]
+        together = _joined([parcel for parcel, _ in made])
+        if len(together.octets) <= spool.most_parcel_octets:
+            return [losses for _, losses in made] if self._append(spool, together) else []
+        answers = []
+        for parcel, losses in made:
+            if len(parcel.octets) > spool.most_parcel_octets:
+                losses |= {DropReason.SPOOL_SIZE: parcel.tally}
+            elif not self._append(spool, parcel):
+                break
+            answers.append(losses)
+        return answers
 
     def look_after(self) -> None:
         """What is due by time, and what has left without being sent."""
@@ -136,6 +142,7 @@ class Spooler:
 
     def _opened(self) -> Spool | None:
         if self._spool is None and self._clock.monotonic_ns() >= self._due_ns:
+            self.opening = True
             try:
                 self._spool = self._open_spool(self._preface)
             except OSError as error:
@@ -143,14 +150,29 @@ class Spooler:
                 self._due_ns = self._clock.monotonic_ns() + _OPEN_AGAIN_NS
             else:
                 self._queue.recover(self._spool.recovered)
+            finally:
+                self.turned_ns = self._clock.monotonic_ns()
+                self.opening = False
         return self._spool
+
+    def _append(self, spool: Spool, parcel: Parcel) -> bool:
+        try:
+            if parcel.octets:
+                spool.append(parcel)
+        except OSError as error:
+            self.last_error = str(error)
+            self._due_ns = self._clock.monotonic_ns() + _WRITE_AGAIN_NS
+            return False
+        return True
 
     def _preface(self) -> bytes:
         """The Templates, for the beginning of a segment."""
         return b"".join(self._session.template_messages(self._clock.wall_ns()))
 
-    def _messages(self, batch: Batch) -> tuple[bytes, tuple[int, ...], dict[DropReason, Tally]]:
-        """The Messages with a batch, the Data Records in each, and what fits into none."""
+    def _parcel(self, batch: Batch) -> tuple[Parcel, dict[DropReason, Tally]]:
+        """The Messages with a batch, and what fits into none."""
+        if not self._session.exportable(batch):
+            return _joined(()), {DropReason.UNEXPORTABLE: tally_of(batch)}
         octets: list[bytes] = []
         counts: list[int] = []
         losses: list[tuple[DropReason, Array]] = []
@@ -161,7 +183,9 @@ class Spooler:
             for run in layout.runs:
                 octets.append(bytes(run.octets))
                 counts += [end - first for first, end in pairwise(run.firsts)]
-        return b"".join(octets), tuple(counts) if self._session.is_binary else (), tally_losses(batch, losses)
+        lost = tally_losses(batch, losses)
+        kept = tally_of(batch) - sum(lost.values(), NOTHING)
+        return Parcel(b"".join(octets), tuple(counts) if self._session.is_binary else (), kept), lost
 
     def _may_go(self) -> bool:
         """Whether there is credit, of at most a tenth of a second. The last parcel may take more than there
@@ -179,3 +203,11 @@ class Spooler:
             losses = self._spool.losses()
             if losses:
                 self._queue.leave_spool(dropped=losses)
+
+
+def _joined(parcels: Sequence[Parcel]) -> Parcel:
+    return Parcel(
+        b"".join(parcel.octets for parcel in parcels),
+        tuple(count for parcel in parcels for count in parcel.counts),
+        sum((parcel.tally for parcel in parcels), NOTHING),
+    )

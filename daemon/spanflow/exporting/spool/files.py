@@ -13,6 +13,9 @@ import os
 import stat
 from pathlib import Path
 
+PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""Why a file cannot be opened now, but later. With any other reason it is lost."""
+
 _SAFE = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _READ_ONLY = "the file system is read-only; set export.spool_directory"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from spanflow.exporting.spool import position
 from spanflow.exporting.spool.counters import SpoolCounters
-from spanflow.exporting.spool.files import SpoolFiles
+from spanflow.exporting.spool.files import PASSES, SpoolFiles
 from spanflow.exporting.spool.frames import Damage, Frame, Kind, scan
 from spanflow.exporting.spool.position import Position
 from spanflow.exporting.spool.segments import (
@@ -132,6 +132,8 @@ class Recovery:
             segment.octets = files.size(segment.name)
             file = files.open(segment.name)
         except OSError as error:
+            if error.errno in PASSES:
+                raise
             self._set_aside(segment, error.strerror or str(error))
             return
         try:

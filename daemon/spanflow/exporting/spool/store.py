@@ -15,7 +15,7 @@ from pathlib import Path
 from spanflow.exporting.clock import Clock
 from spanflow.exporting.counters import NOTHING, DropReason, Tally
 from spanflow.exporting.spool.counters import SpoolCounters
-from spanflow.exporting.spool.files import SpoolFiles
+from spanflow.exporting.spool.files import PASSES, SpoolFiles
 from spanflow.exporting.spool.frames import read_payload
 from spanflow.exporting.spool.parcel import MOST_PARCEL_OCTETS, Parcel, Spooled
 from spanflow.exporting.spool.position import Position
@@ -39,9 +39,6 @@ _FEWEST_SEGMENTS = 8
 _FEWEST_PARCELS = 4
 _ASIDE_SHARE = 4
 
-# Why a file cannot be opened now, but later. With any other reason it is lost.
-_PASSES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-
 
 class Spool:
     """Parcels for a collector that is away. One thread; what has no arguments may be read by others.
@@ -49,7 +46,7 @@ class Spool:
     max_octets: of all files; the oldest segments make room for more. max_age_ns: 0: for ever. preface: gives
     the Template Messages by which the parcels are read that are appended from now on.
 
-    A parcel is taken, then delivered, or given back: several may be under way. A parcel takes some 300 octets
+    A parcel is taken, then delivered, or given back: several may be under way. A parcel takes some 500 octets
     of memory, so they should not be much shorter than 64 KiB where there are many.
     recovered: found at the start. Books: recovered + appended = delivered + lost + `tally`, at every moment.
     Raises OSError (one line) if the directory cannot be used, whatever is in the files.
@@ -88,7 +85,8 @@ class Spool:
             ).find()
         except OSError as error:
             self._files.close()
-            raise OSError(error.errno, f"{directory}: {error.strerror}; let this user write there") from error
+            advice = "raise LimitNOFILE" if error.errno in PASSES else "let this user write there"
+            raise OSError(error.errno, f"{directory}: {error.strerror}; {advice}") from error
         self._segments = deque(found.segments)
         self._waiting = deque(found.entries)
         self._octets = found.aside_octets + sum(segment.octets for segment in found.segments)
@@ -102,7 +100,10 @@ class Spool:
         )
         self.tally = self.recovered = tally_of_entries(self._waiting)
         self._report()
-        self._make_room(0)
+        try:
+            self._make_room(0)
+        except OSError as error:
+            self.counters.last_error = str(error)
         self.expire()
 
     # What there is.
@@ -292,19 +293,29 @@ class Spool:
             self._remove_oldest()
 
     def _remove_oldest(self) -> None:
+        segment = self._segments[0]
+        try:
+            self._unlink(segment)
+        except OSError as error:
+            # It still takes its room.
+            self.counters.last_error = str(error)
+        else:
+            self._octets -= segment.octets
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
         segment = self._segments.popleft()
         self._writer.leave(segment)
         if self._reading is not None and self._reading[0] is segment:
             self._close_reading()
+
+    def _unlink(self, segment: Segment) -> None:
         try:
             self._files.unlink(segment.name)
         except FileNotFoundError:
             pass
         except OSError as error:
-            # It still takes its room.
-            self.counters.last_error = f"{segment.name}: {error.strerror}"
-            return
-        self._octets -= segment.octets
+            raise OSError(error.errno, f"{self.directory}/{segment.name}: {error.strerror}") from error
 
     def _make_room_for(self, parcel: Parcel) -> None:
         needed = self._writer.octets_for(parcel)
@@ -317,15 +328,20 @@ class Spool:
             )
 
     def _make_room(self, needed: int) -> None:
-        """Remove the oldest segments until so many octets have room."""
+        """Remove the oldest segments until so many octets have room.
+
+        Raises OSError if one cannot be removed: it stays, as no room would be won by what is lost.
+        """
         while self._segments and self._octets + needed > self._max_octets:
             segment = self._segments[0]
+            self._unlink(segment)
+            self._octets -= segment.octets
             for entry in self._taken:
                 # Perhaps it arrives; then it is not lost.
                 entry.evicted = entry.evicted or entry.segment is segment
             while self._waiting and self._waiting[0].segment is segment:
                 self._lose_oldest(DropReason.SPOOL_SIZE)
-            self._remove_oldest()
+            self._forget_oldest()
 
     # Reading.
 
@@ -334,7 +350,7 @@ class Spool:
         try:
             file = self._file_of(entry.segment)
         except OSError as error:
-            if error.errno in _PASSES:
+            if error.errno in PASSES:
                 raise
             return None
         read, salt = reader(self._files, file), entry.segment.salt

@@ -94,8 +94,12 @@ class SegmentWriter:
     def close(self) -> None:
         """Close the segment; the next parcel begins another one."""
         if self._segment is not None:
-            os.close(self._file)
+            # It is closed in any case: a second attempt would close a file of somebody else.
             self._segment, self._dirty = None, False
+            try:
+                os.close(self._file)
+            except OSError:  # over a network the last octets may be written only now
+                self._failures += 1
 
     def _begin(self, parcel: Parcel) -> tuple[Segment, Frame]:
         """A new segment, with a preface and the parcel."""

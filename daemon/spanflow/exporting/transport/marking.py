@@ -46,10 +46,10 @@ def mark(sending: socket.socket, marking: Marking) -> None:
 def _bind(sending: socket.socket, source: str, ipv6: bool) -> None:
     if (ip_address(source).version == 6) != ipv6:
         raise OSError(
-            errno.EADDRNOTAVAIL, f"source {source} is of another IP version than the collector's address"
+            f"source {source}: of another IP version than the collector's address; use one of the same"
         )
     try:
         sending.bind((source, 0))
     except OSError as error:
         reason = os.strerror(error.errno or errno.EADDRNOTAVAIL)
-        raise OSError(error.errno, f"source {source}: {reason}; use an address of this machine") from error
+        raise OSError(f"source {source}: {reason.lower()}; use an address of this machine") from error
