@@ -90,7 +90,8 @@ class SpoolMachine(RuleBasedStateMachine):
         assert self.spool.advance(count) == total(delivered)
         del self.inside[:count]
         self.taken -= count
-        self.passed_over = self.passed_over and self.taken > 0
+        if count and not self.taken:
+            self.passed_over = False
 
     @rule()
     def give_back(self) -> None:
