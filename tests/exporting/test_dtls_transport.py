@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import builtins
-import shutil
 import socket
 import subprocess
 import threading
@@ -24,9 +23,6 @@ from spanflow.exporting.transport.addresses import Address
 from spanflow.exporting.transport.certificates import AuthenticationError, Certificates
 from spanflow.exporting.transport.dtls import DtlsTransport
 from spanflow.exporting.transport.interface import Sent
-
-pytest.importorskip("OpenSSL", reason="the extra `crypto` is not installed")
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl program")
 
 LINE = b"0123456789abcde\n"
 

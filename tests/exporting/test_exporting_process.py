@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import struct
@@ -21,10 +22,12 @@ from exporting.clocks import FakeClock
 from exporting.flow_batches import IPV4_FLOWS, IPV6_FLOWS, batch_of, some_flows, uniflows_of
 from exporting.plain_ipfix import Reader
 from spanflow.config.schema import Collector, Export
-from spanflow.exporting.counters import NOTHING, DropReason
+from spanflow.exporting.connecting import Connector, NotConnectedError
+from spanflow.exporting.counters import NOTHING, DeliveryCounters, DropReason
 from spanflow.exporting.process import ExportingProcess
 from spanflow.exporting.spool.store import Spool
 from spanflow.exporting.transport.addresses import Address, Resolver, resolve
+from spanflow.exporting.transport.interface import Transport
 from spanflow.record import RECORD, Batch
 
 TIMEOUT_S = 30.0
@@ -535,18 +538,18 @@ def test_books_balance_all_the_time() -> None:
     assert counters.offered.records == 20_000
 
 
-def test_an_address_without_a_route_is_named() -> None:
+def test_an_address_that_is_refused_is_named() -> None:
     """The system says a number and what is wrong; where, and what to do, is ours to say."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
-        try:
-            sending.connect(("255.255.255.255", 4739))
-        except PermissionError:
-            pass
-        else:
-            pytest.skip("this system lets everybody broadcast")
-    process = process_to(4739, host="255.255.255.255")
-    process.turn(0)
-    assert process.counters().last_error == (
-        "255.255.255.255: permission denied; look at the routes and the firewall of this machine"
+
+    def refused(address: Address | None) -> Transport:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    clock, names = FakeClock(), Names(4739)
+    connector = Connector(
+        Collector(host="192.0.2.2"), Export(), refused, clock, names, DeliveryCounters(), clock.wait
     )
-    process.stop()
+    with pytest.raises(NotConnectedError) as caught:
+        connector.connect()
+    assert caught.value.error == (
+        "192.0.2.2: permission denied; look at the routes and the firewall of this machine"
+    )

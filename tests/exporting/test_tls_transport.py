@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -486,7 +485,6 @@ def heard(transport: TlsTransport) -> bool:
     return bool(transport._outgoing.pending)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl program")
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_new_keys_and_renegotiation_of_a_real_server(pki: Pki, version: str) -> None:
     """OpenSSL's server asks for new keys (TLS 1.3) or for a new handshake (TLS 1.2, refused by us)."""

@@ -15,7 +15,7 @@ import numpy as np
 from spanflow.errors import EncodeError
 from spanflow.exporting.clock import Clock
 from spanflow.exporting.counters import DeliveryCounters, DropReason, Tally, tally_of
-from spanflow.exporting.interface import OptionsMessage, Session
+from spanflow.exporting.interface import OptionsMessage, Renumbers, Session
 from spanflow.exporting.message_runs import MessageRun, UnequalRuns
 from spanflow.exporting.pacing import SECOND_NS, Pacer
 from spanflow.exporting.spool.messages import runs
@@ -82,6 +82,7 @@ class Delivery:
         self._tables_due_ns = self._tables_sent_ns = self._options_due_ns
         self._facts_version = session.facts_version
         self._ledger = TemplateLedger()
+        self._renumbers = session if isinstance(session, Renumbers) else None
         self._many = transport if isinstance(transport, SendsManyRuns) else None
 
     @property
@@ -157,12 +158,14 @@ class Delivery:
 
     def repeat(self, stored: Spooled) -> bool:
         """Send what was in the spool, with the Templates that it needs; false if the connection is lost."""
+        session = self._renumbers
+        assert session is not None  # what goes over UDP alone has no spool
         admission = self._ledger.admit(stored.preface) if stored.preface else None
         if admission is not None and admission.octets:
-            self._repeat(self._session.renumber(admission.octets, admission.counts), admission.counts)
+            self._repeat(session.renumber(admission.octets, admission.counts), admission.counts)
         ids = admission.template_ids if admission is not None else {}
         parcel = stored.parcel
-        self._repeat(self._session.renumber(parcel.octets, parcel.counts, ids), parcel.counts)
+        self._repeat(session.renumber(parcel.octets, parcel.counts, ids), parcel.counts)
         return not self.lost
 
     def _repeat(self, octets: bytes, counts: tuple[int, ...]) -> None:

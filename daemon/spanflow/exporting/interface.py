@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from spanflow.exporting.encode import Rows
 from spanflow.exporting.message_runs import Layout
@@ -57,6 +57,11 @@ class Session(Protocol):
     def messages(self, rows: Rows, now_ns: int) -> Layout:
         """The Messages with these Data Records, and which do not fit into any."""
         ...
+
+
+@runtime_checkable
+class Renumbers(Protocol):
+    """What the session of a protocol that goes over streams and into files has beside."""
 
     def renumber(
         self, octets: bytes, counts: tuple[int, ...], template_ids: Mapping[int, int] | None = None

@@ -17,7 +17,7 @@ There are no Templates and no options.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from spanflow.exporting.encode import Rows
@@ -119,12 +119,6 @@ class Netflow5Session:
         )
         self.sequence_number = (self.sequence_number + layout.data_records) % MODULUS
         return layout
-
-    def renumber(
-        self, octets: bytes, counts: tuple[int, ...], template_ids: Mapping[int, int] | None = None
-    ) -> bytes:
-        """Nothing is sent again over UDP. Raises NotImplementedError."""
-        raise NotImplementedError("NetFlow version 5 is not kept for later")
 
 
 def _frame(observation_domain_id: int, sampling: int) -> Frame:

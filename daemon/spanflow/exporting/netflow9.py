@@ -128,12 +128,6 @@ class Netflow9Session:
         self._count(sum(run.messages for run in layout.runs))
         return layout
 
-    def renumber(
-        self, octets: bytes, counts: tuple[int, ...], template_ids: Mapping[int, int] | None = None
-    ) -> bytes:
-        """Nothing is sent again over UDP. Raises NotImplementedError."""
-        raise NotImplementedError("NetFlow version 9 is not kept for later")
-
     def _tables(self) -> list[OptionsTable]:
         return [interfaces_table(self._facts.interfaces()), *self._applications]
 

@@ -45,8 +45,8 @@ class _Definition(NamedTuple):
 class Admission:
     """What must be sent before Messages that need some Templates.
 
-    octets: Messages with the Templates that the session does not know; empty if it knows all. counts: their
-    Data Records: none in any; for `renumber`. template_ids: IDs that are others in this session.
+    octets: Messages with the Templates that the Transport Session does not know; empty if it knows all.
+    counts: their Data Records: none in any; for `renumber`. template_ids: IDs that are others there.
     """
 
     octets: bytes
