@@ -148,6 +148,11 @@ def received(samples: Samples) -> int:
     return samples.total("spanflow_capture_packets_total")
 
 
+def kernel_packets(samples: Samples) -> int:
+    """Frames that the kernel had for all interfaces, as it said when it was last asked."""
+    return samples.total("spanflow_capture_kernel_packets_total")
+
+
 def check_sums(samples: Samples) -> None:
     """Conservation holds, in the Metering Process and for every collector (semantics §7)."""
     assert samples.by("law", "spanflow_conservation_imbalance") == {}
