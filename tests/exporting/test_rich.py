@@ -33,7 +33,7 @@ from exporting.flow_batches import (
 from exporting.plain_ipfix import Reader
 from spanflow.exporting.encode import TAIL_WINDOW
 from spanflow.exporting.ipfix import HEADERS_OCTETS
-from spanflow.exporting.message_runs import Layout, MessageRun
+from spanflow.exporting.message_runs import FEWEST_BY_LENGTH, Layout, MessageRun
 from spanflow.exporting.profiles import GENERIC_APPLICATION, RICH, RICH_FIXED, Profile
 from spanflow.exporting.session import IpfixSession
 from spanflow.exporting.template import Form, flow_template
@@ -124,12 +124,18 @@ TEXTS = st.dictionaries(
 @given(
     found=st.lists(TEXTS, min_size=1, max_size=60),
     both_ways=st.booleans(),
+    repeats=st.sampled_from((1, 1, 20)),
     max_octets=st.integers(170, 9000),
     biflow=st.booleans(),
 )
-def test_any_lengths(found: list[dict[str, str]], both_ways: bool, max_octets: int, biflow: bool) -> None:
-    """Every record that fits is there, in order; no Message is too long or has room for the next record."""
-    flows = flows_with(*found, both_ways=both_ways)
+def test_any_lengths(
+    found: list[dict[str, str]], both_ways: bool, repeats: int, max_octets: int, biflow: bool
+) -> None:
+    """Every record that fits is there, in order; no Message is too long or has room for the next record.
+
+    The order is that of the Flows; of many records that of their lengths.
+    """
+    flows = flows_with(*found * repeats, both_ways=both_ways)
     sender = session(RICH, biflow=biflow)
     templates = sender.template_messages(NOW)
     sender.max_message_octets = max_octets
@@ -149,7 +155,10 @@ def test_any_lengths(found: list[dict[str, str]], both_ways: bool, max_octets: i
             assert run.flow_records(number, number + 1).tolist() == ids
     copies = 2 if both_ways and not biflow else 1
     shown = [values["flowId"] for values in reader.flows()]
-    assert shown == [flow.flow_id for flow in flows if flow.flow_id in fitting for _ in range(copies)]
+    wanted = [flow.flow_id for flow in flows if flow.flow_id in fitting for _ in range(copies)]
+    if len(wanted) >= FEWEST_BY_LENGTH:
+        wanted.sort(key=lambda number: -sizes[number])
+    assert shown == wanted
     assert layout.data_records == len(shown) == sender.sequence_number
     lost = set() if layout.too_large is None else set(layout.too_large.tolist())
     assert lost == set(sizes) - fitting
@@ -178,6 +187,16 @@ def test_records_without_details_make_one_run() -> None:
     (run,) = layout.runs
     assert run.messages > 100
     assert {len(message) for message in messages(run)[:-1]} == {run.message_octets}
+
+
+def test_messages_of_mixed_lengths_make_few_runs() -> None:
+    """As many as there are lengths of records, or fewer."""
+    lengths = [(number * 7919) % 40 for number in range(2000)]
+    flows = flows_with(*({"server_name": "x" * length} for length in lengths))
+    (layout,) = layouts(session(RICH), batch_of(*flows))
+    runs = list(layout.runs)
+    assert len(runs) <= len(set(lengths))
+    assert sum(run.messages for run in runs) > 5 * len(runs)
 
 
 def test_runs_end_where_messages_get_longer() -> None:

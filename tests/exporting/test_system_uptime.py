@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from exporting.clocks import SECOND_NS
 from exporting.flow_batches import IPV4_FLOWS, batch_of
-from spanflow.exporting.encode import Rows
+from spanflow.exporting.encode import Origins, Rows
 from spanflow.exporting.netflow5_records import TEMPLATE
 from spanflow.exporting.system_uptime import Moment, SystemUptime, latest_ns, times_of
 
@@ -117,9 +117,8 @@ def test_times_of_rows() -> None:
     def first_ns(selected: list[int] | None, halves: int, origin: list[int] | None) -> list[int]:
         chosen = None if selected is None else np.array(selected)
         numbers = None if origin is None else np.array(origin)
-        times: list[int] = times_of(
-            Rows(TEMPLATE, nothing, chosen, halves, numbers), batch, "first_ns"
-        ).tolist()
+        rows = Rows(TEMPLATE, nothing, Origins(halves, chosen, numbers))
+        times: list[int] = times_of(rows, batch, "first_ns").tolist()
         return times
 
     assert first_ns(None, 1, None) == forward

@@ -49,37 +49,45 @@ class Tails:
 
 
 @dataclass(frozen=True, slots=True)
+class Origins:
+    """Which Flow Records of a batch some Data Records come from.
+
+    halves: rows of one Flow Record. selected: for each Data Record its number among all rows of the Flow
+    Records, or None: all rows, in order. flow_records: their numbers in the batch, or None: all, in order.
+    """
+
+    halves: int = 1
+    selected: Array | None = None
+    flow_records: Array | None = None
+
+    def of(self, first: int, end: int) -> Array:
+        """The numbers in the batch of the Flow Records that the Data Records first..end-1 come from."""
+        rows = np.arange(first, end) if self.selected is None else self.selected[first:end]
+        numbers = rows // self.halves
+        return numbers if self.flow_records is None else self.flow_records[numbers]
+
+    def take(self, numbers: Array) -> Origins:
+        """Those of the Data Records with these numbers."""
+        selected = numbers if self.selected is None else self.selected[numbers]
+        return Origins(self.halves, selected, self.flow_records)
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
-    """Data Records of one template that leave in this order.
+    """Data Records of one template.
 
     records: opaque items, shape (data records,), each the fixed part of one; tails: the rest, if any.
-    selected: for each of them its number among all rows of the Flow Records, or None: all rows, in order.
-    halves: rows of one Flow Record. origin: numbers of the Flow Records in the batch, or None: all, in order.
     """
 
     template: Template
     records: Array
-    selected: Array | None
-    halves: int
-    origin: Array | None
+    origins: Origins
     tails: Tails | None = None
-
-    def flow_records(self, first: int, end: int) -> Array:
-        """The numbers in the batch of the Flow Records that the Data Records first..end-1 come from."""
-        rows = np.arange(first, end) if self.selected is None else self.selected[first:end]
-        numbers = rows // self.halves
-        return numbers if self.origin is None else self.origin[numbers]
 
     def take(self, numbers: Array) -> Rows:
         """Only the Data Records with these numbers."""
-        return Rows(
-            self.template,
-            self.records[numbers],
-            numbers if self.selected is None else self.selected[numbers],
-            self.halves,
-            self.origin,
-            None if self.tails is None else self.tails.take(numbers),
-        )
+        tails = None if self.tails is None else self.tails.take(numbers)
+        return Rows(self.template, self.records[numbers], self.origins.take(numbers), tails)
 
 
 class BatchEncoder:
@@ -159,7 +167,7 @@ class BatchEncoder:
             selected = np.flatnonzero(present)
             records = self._keep(records, selected)
             tails = None if tails is None else tails.take(selected)
-        yield Rows(template, records, selected, len(halves), origin, tails)
+        yield Rows(template, records, Origins(len(halves), selected, origin), tails)
 
     def _keep(self, records: Array, selected: Array) -> Array:
         octets = len(selected) * records.itemsize

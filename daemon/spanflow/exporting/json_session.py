@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from spanflow.applications import NO_APPLICATIONS, Applications
-from spanflow.exporting.encode import Rows
+from spanflow.exporting.encode import Origins, Rows
 from spanflow.exporting.interface import OptionsMessage
 from spanflow.exporting.ipfix import LONGEST_MESSAGE
 from spanflow.exporting.message_runs import Layout, MessageRun
@@ -85,7 +85,7 @@ class JsonSession:
         """All Flow Records of a batch; each is one Data Record."""
         self._batch = batch
         if len(batch):
-            yield Rows(_TEMPLATE, batch.records, None, 1, None)
+            yield Rows(_TEMPLATE, batch.records, Origins())
 
     def messages(self, rows: Rows, now_ns: int) -> Layout:
         """The Messages with the Flow Records of the last batch; they are made as they are taken."""
@@ -110,7 +110,7 @@ class JsonSession:
         while line < len(ends):
             behind = max(line + 1, bisect_right(ends, start + self.max_message_octets, line))
             stop = ends[behind - 1]
-            yield MessageRun(octets[start:stop], stop - start, (first + line, first + behind), rows)
+            yield MessageRun(octets[start:stop], stop - start, (first + line, first + behind), rows.origins)
             start, line = stop, behind
 
     def _part(self, batch: Batch, first: int, end: int) -> Batch:

@@ -2,7 +2,7 @@
 """Rows of Data Records are laid into Messages, all of a run in one buffer.
 
 Messages of equal length make one run, as UDP segmentation offload wants them. Data Records of variable length
-make Messages of different lengths, and with them more runs, many of one or two Messages.
+leave by their length, so that many Messages have the same.
 """
 
 from __future__ import annotations
@@ -15,25 +15,29 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 
-from spanflow.exporting.encode import TAIL_WINDOW, Rows, Tails
+from spanflow.exporting.encode import TAIL_WINDOW, Origins, Rows, Tails
 from spanflow.exporting.frame import Frame
 from spanflow.exporting.ipfix import LONGEST_MESSAGE
 from spanflow.exporting.template import Template
 from spanflow.record import Array
+
+FEWEST_BY_LENGTH = 128
+"""Data Records; fewer are too few for long runs of Messages, and easier to follow as they came."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRun:
     """Messages one after the other; all have `message_octets` but the last, which may be shorter.
 
-    firsts: the number among the rows of the first Data Record of each Message, and of the one after the last.
+    firsts: the number among the origins of the first Data Record of each Message, and of the one after the
+    last. origins: of the Data Records as they leave.
     The buffer is overwritten when the next rows of the same template are laid out.
     """
 
     octets: memoryview
     message_octets: int
     firsts: Sequence[int]
-    rows: Rows
+    origins: Origins
 
     @property
     def messages(self) -> int:
@@ -46,7 +50,7 @@ class MessageRun:
 
     def flow_records(self, first_message: int, end_message: int) -> Array:
         """The numbers in the batch of the Flow Records of which these Messages hold a Data Record."""
-        return self.rows.flow_records(self.firsts[first_message], self.firsts[end_message])
+        return self.origins.of(self.firsts[first_message], self.firsts[end_message])
 
 
 class UnequalRuns(Sequence[MessageRun]):
@@ -56,10 +60,10 @@ class UnequalRuns(Sequence[MessageRun]):
     as those of a MessageRun.
     """
 
-    def __init__(self, buffer: Array, places: Array, firsts: Sequence[int], rows: Rows) -> None:
+    def __init__(self, buffer: Array, places: Array, firsts: Sequence[int], origins: Origins) -> None:
         self.buffer = buffer
         self.firsts = firsts
-        self.rows = rows
+        self._origins = origins
         self._places = places
         self._begins = _equal_but_the_last(np.diff(places).tolist())
         self._view = memoryview(buffer.data)
@@ -77,7 +81,8 @@ class UnequalRuns(Sequence[MessageRun]):
         number = range(len(self))[number]
         first, end = self._begins[number], self._begins[number + 1]
         place, following, last = (int(self._places[each]) for each in (first, first + 1, end))
-        return MessageRun(self._view[place:last], following - place, self.firsts[first : end + 1], self.rows)
+        octets, firsts = self._view[place:last], self.firsts[first : end + 1]
+        return MessageRun(octets, following - place, firsts, self._origins)
 
     def messages(self, first: int, end: int) -> int:
         """How many Messages the runs first..end-1 have."""
@@ -163,7 +168,7 @@ class _EqualRecords:
         count, per_message = len(rows.records), self._per_message
         if per_message < 1:
             error = _too_large(self._template, self._record_octets, self._limit, self._frame)
-            return Layout((), 0, rows.flow_records(0, count), error)
+            return Layout((), 0, rows.origins.of(0, count), error)
         full, rest = divmod(count, per_message)
         used = full + (1 if rest else 0)
         if used > len(self._messages):
@@ -179,7 +184,7 @@ class _EqualRecords:
             octets=self._octets[:octets],
             message_octets=message_octets if full else octets,
             firsts=[*range(0, count, per_message), count],
-            rows=rows,
+            origins=rows.origins,
         )
         return Layout((run,), count)
 
@@ -204,7 +209,11 @@ class _EqualRecords:
 
 
 class _VariableRecords:
-    """For Data Records of a fixed part and a tail. A Message takes as many, in order, as fit into it."""
+    """For Data Records of a fixed part and a tail. A Message takes as many as fit into it.
+
+    Of many, longer ones go first, those of equal length in their order: that makes long runs of Messages. The
+    order in which the records of a batch leave has no meaning.
+    """
 
     def __init__(self, template: Template, limit: int, frame: Frame) -> None:
         self._template = template
@@ -229,26 +238,30 @@ class _VariableRecords:
         if kept.tails is not None and len(fitting):
             runs = self._runs(kept, kept.tails, octets[fitting], sequence_number, moment)
         error = _too_large(self._template, int(octets.max()), self._limit, self._frame)
-        return Layout(runs, len(fitting), rows.take(larger).flow_records(0, len(larger)), error)
+        return Layout(runs, len(fitting), rows.take(larger).origins.of(0, len(larger)), error)
 
     def _runs(
         self, rows: Rows, tails: Tails, octets: Array, sequence_number: int, moment: Mapping[str, int]
     ) -> UnequalRuns:
-        ends = np.cumsum(octets)
+        order = _leaving_order(octets)
+        leaving = octets[order]
+        ends = np.cumsum(leaving)
         firsts = self._firsts(ends.tolist())
         counts = np.diff(firsts)
         # Before each Data Record there are the headers of its Message and of all earlier ones.
         headers = np.repeat(np.arange(1, len(firsts)) * self._frame.headers_octets, counts)
-        starts = ends - octets + headers
-        message_starts = starts[firsts[:-1]] - self._frame.headers_octets
-        message_ends = np.append(message_starts[1:], int(starts[-1]) + int(octets[-1]))
+        places = ends - leaving + headers
+        message_starts = places[firsts[:-1]] - self._frame.headers_octets
+        message_ends = np.append(message_starts[1:], int(places[-1]) + int(leaving[-1]))
         self._reserve(int(message_ends[-1]))
+        starts = np.empty_like(places)
+        starts[order] = places
         # Pieces of tails reach into what follows them, so all the rest is written afterwards.
         self._copy_tails(tails, starts + self._fixed_octets)
         self._windows(self._fixed_octets)[starts] = rows.records
         self._write_headers(message_starts, message_ends, firsts, sequence_number, moment)
-        places = np.append(message_starts[:1], message_ends)
-        return UnequalRuns(self._buffer, places, firsts, rows)
+        message_places = np.append(message_starts[:1], message_ends)
+        return UnequalRuns(self._buffer, message_places, firsts, rows.origins.take(order))
 
     def _firsts(self, ends: list[int]) -> list[int]:
         """The number of the first Data Record of each Message, and the number of all."""
@@ -290,6 +303,14 @@ class _VariableRecords:
 
     def _windows(self, octets: int) -> Array:
         return _windows(self._buffer, octets)
+
+
+def _leaving_order(octets: Array) -> Array:
+    """Data Records, none of 64 KiB or more, as they leave: their numbers, those of the longest first."""
+    if len(octets) < FEWEST_BY_LENGTH:
+        return np.arange(len(octets))
+    # numpy sorts integers of two octets by radix.
+    return np.argsort((LONGEST_MESSAGE - octets).astype(np.uint16), kind="stable")
 
 
 def _equal_but_the_last(lengths: Sequence[int]) -> list[int]:

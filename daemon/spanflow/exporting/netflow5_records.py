@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from spanflow.exporting.encode import Rows
+from spanflow.exporting.encode import Origins, Rows
 from spanflow.exporting.template import Template
 from spanflow.fields import ICMP_PROTOCOLS
 from spanflow.information_elements import InformationElement
@@ -84,7 +84,7 @@ def rows_of(batch: Batch) -> Rows | None:
     records = whole.reshape(-1).view(opaque).take(selected)
     named = records.view(RECORD)
     named["packets"], named["octets"] = counters[:, 0], counters[:, 1]
-    return Rows(TEMPLATE, records, selected, len(_HALVES), None)
+    return Rows(TEMPLATE, records, Origins(len(_HALVES), selected))
 
 
 def _fill(target: Any, records: Array, half: str, source: str, destination: str) -> None:

@@ -85,11 +85,12 @@ class SystemUptime:
 
 def times_of(rows: Rows, batch: Batch, member: str) -> Array:
     """A member of the halves that these rows of a batch are about, one for each row."""
-    halves = [batch.records[half][member] for half in ("forward", "reverse")[: rows.halves]]
-    if rows.origin is not None:
-        halves = [values[rows.origin] for values in halves]
+    origins = rows.origins
+    halves = [batch.records[half][member] for half in ("forward", "reverse")[: origins.halves]]
+    if origins.flow_records is not None:
+        halves = [values[origins.flow_records] for values in halves]
     values: Array = halves[0] if len(halves) == 1 else np.stack(halves, axis=1).reshape(-1)
-    return values if rows.selected is None else values[rows.selected]
+    return values if origins.selected is None else values[origins.selected]
 
 
 def latest_ns(batch: Batch) -> int | None:
