@@ -19,8 +19,8 @@ What applies in part only, and why:
      4, 22  SCTP: one stream takes all, so there is one sequence number. There is no stream for each Template
             (RFC 6526), and no partial reliability, which is optional. Few kernels have SCTP: a stand-in
             plays it.
-     6      Two probes on one machine have different domains if they have different names (`export.instance`)
-            or numbers; with the name that both have without a setting they share one. 0 is never derived.
+     6      The units of systemd name each instance (`export.instance`), so two have different domains. Two that
+            are started by hand on one machine need names or numbers. 0 is never derived.
      8      We send no padding, as no record needs it. Our collector takes 0 to 3 octets and more.
      9      Strings that we send have 254 octets at the most: the form of one octet is enough. The form of
             three is shown with our collector. A string alone in the longest Message has 65,512 octets.
@@ -30,9 +30,9 @@ What applies in part only, and why:
     14      Data Records have no element twice. Reliability statistics have, and keep the order.
     19, 20  We never send a withdrawal: Templates do not change within a session. Our collector knows them.
     33      Packets are not sampled: one of one is announced. Other rates are shown with a session alone.
-    40      Without a known path MTU the RFC recommends packets of 512 octets. Our default is a configured
-            size, 1,400 octets of Messages; `mtu=512` and `mtu=auto` are there. They count the Message, to
-            which IP and UDP add 28 or 48 octets.
+    40      The path MTU is that of the kernel's route, from the first Message on; 512 octets where the kernel
+            tells none. The default adds a bound of 1,400 octets of Messages, for tunnels of which the route
+            knows nothing. `mtu` counts the Message, to which IP and UDP add 28 or 48 octets.
     43      Over UDP a group moves on only when the collector's host says that nobody listens (ICMP).
     44      DTLS 1.2 over UDP; not over SCTP, for which there is no kept library. RFC 6520's Heartbeats are
             not in OpenSSL any more: a DTLS session is renewed in time instead.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 import ssl
@@ -20,6 +21,7 @@ from exporting.clocks import SECOND_NS, FakeClock
 from exporting.flow_batches import some_flows
 from exporting.stream_peers import accept, eventually, listener, read_all
 from exporting.tls_peers import NAME, Files, server_context, tls_peer, write_files
+from live.harness.namespace import NotPermittedError, namespaces
 from spanflow.config.collector_url import parse_collector
 from spanflow.config.schema import Collector, Export
 from spanflow.exporting import opening
@@ -59,7 +61,7 @@ def test_39_sctp_where_the_kernel_has_it() -> None:
 class Route:
     """A UDP socket whose route has an MTU of the test's own."""
 
-    def __init__(self, mtu: int) -> None:
+    def __init__(self, mtu: int | None) -> None:
         self.mtu = mtu
         self.socket = socket.socket()
 
@@ -70,6 +72,8 @@ class Route:
 
     def getsockopt(self, level: int, option: int) -> int:
         if (level, option) in ((socket.IPPROTO_IP, IP_MTU), (socket.IPPROTO_IPV6, IPV6_MTU)):
+            if self.mtu is None:
+                raise OSError(errno.ENOTCONN, "not known")
             return self.mtu
         return self.socket.getsockopt(level, option)
 
@@ -92,13 +96,33 @@ def test_40_packets_fit_the_path(family: socket.AddressFamily, mtu: int) -> None
     transport.close()
 
 
+@pytest.mark.parametrize("family", HEADERS)
+@pytest.mark.parametrize("discovered", [False, True])
+def test_40_unknown_path_mtu(family: socket.AddressFamily, discovered: bool) -> None:
+    """Where the kernel does not tell, packets have 512 octets of payload (section 10.3.3)."""
+    address = Address(family, ("127.0.0.1" if family == socket.AF_INET else "::1", 9))
+    transport = UdpTransport(
+        address, lambda seconds: False, discover_path_mtu=discovered, new_socket=Route(None)
+    )
+    assert transport.max_message_octets() == 512
+    transport.close()
+
+
+@pytest.mark.parametrize("size", [1400, 65_507])
+def test_40_a_configured_size_is_bounded_by_the_route(size: int) -> None:
+    try:
+        with namespaces(1) as (namespace,), namespace.entered():
+            namespace.run("ip", "link", "set", "lo", "mtu", "1280")
+            messages = exported([some_flows(60)], clock=FakeClock(NOW), max_message_size=size)
+    except NotPermittedError:
+        pytest.skip("network namespaces are not permitted here")
+    room = 1280 - HEADERS[socket.AF_INET]
+    assert room - 100 < max(map(len, messages)) <= room
+
+
 @pytest.mark.parametrize(("mtu", "longest"), [(512, 512), (None, 1400), (0, 8972)])
 def test_40_message_size(mtu: int | None, longest: int) -> None:
-    """Without a known path MTU 512 octets are right, unless another size is configured (section 10.3.3).
-
-    The default is configured: 1,400 octets, which a path of Ethernet takes. `auto` asks the route; that of
-    loopback takes 65,536, of which no more than a jumbo frame is used.
-    """
+    """Of the path MTU of loopback, 65,536, no more than a jumbo frame is used, by default 1,400 octets."""
     messages = exported([some_flows(60)] * 2, clock=FakeClock(NOW), max_message_size=mtu)
     assert max(map(len, messages)) <= longest
     assert max(map(len, messages)) > longest - 100

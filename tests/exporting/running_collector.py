@@ -57,7 +57,7 @@ def send_to(
     assert process.drain(TIMEOUT_S)
     flow = process.local_flow()
     assert flow is not None
-    wait_for(lambda: _backlog(flow) == 0, "the collector to read")
+    wait_for(lambda: backlog(flow) == 0, "the collector to read")
     process.stop()
     assert process.counters().refusals == 0
 
@@ -76,7 +76,7 @@ def collector_running(command: Sequence[str], port: int, *, says: str = "") -> I
     listening = LocalFlow(LOCAL, 0, LOCAL, port)
 
     def is_ready() -> bool:
-        return _backlog(listening) is not None and any(says in line for line in ["", *output])
+        return backlog(listening) is not None and any(says in line for line in ["", *output])
 
     try:
         wait_for(lambda: is_ready() or child.poll() is not None, f"{command[0]} to be ready")
@@ -107,6 +107,7 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
         time.sleep(POLL_S)
 
 
-def _backlog(flow: LocalFlow) -> int | None:
+def backlog(flow: LocalFlow) -> int | None:
+    """Octets that wait for a collector on this machine; None: nobody listens."""
     queue = look_into_proc(flow)
     return None if queue is None else queue.backlog

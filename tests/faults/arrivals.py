@@ -24,6 +24,7 @@ TIMEOUT_S = 20.0
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
 FIRST_FLOW_NS = 1_700_000_000 * SECOND_NS
+FIRST_PORT = 1024
 
 
 def flows(first: int, count: int, *, both_ways: bool = False) -> Batch:
@@ -34,7 +35,7 @@ def flows(first: int, count: int, *, both_ways: bool = False) -> Batch:
     for half in ("forward", "reverse") if both_ways else ("forward",):
         records[half]["first_ns"] = FIRST_FLOW_NS + numbers * MILLISECOND_NS
         records[half]["last_ns"] = FIRST_FLOW_NS + numbers * MILLISECOND_NS
-    records["source_transport_port"] = 1024 + numbers % 60_000
+    records["source_transport_port"] = FIRST_PORT + numbers % 60_000
     records.flags.writeable = False
     return replace(some_flows(0), records=records)
 

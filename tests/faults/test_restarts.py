@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from exporting.running_collector import backlog, collector_running, free_port, wait_for
 from exporting.stream_peers import accept, listener
+from exporting.test_nfdump import nfdump
 from exporting.tls_peers import NAME, server_context, write_files
-from faults.arrivals import MILLISECOND_NS, TIMEOUT_S, Arrivals, Reading, dropped, flows, read_to_end
+from faults.arrivals import FIRST_PORT, MILLISECOND_NS, TIMEOUT_S, Arrivals, Reading, dropped, flows, read_to_end
 from spanflow.config.schema import Collector, Export
 from spanflow.exporting.counters import NOTHING
 from spanflow.exporting.process import ExportingProcess
@@ -70,6 +72,39 @@ def test_over_udp_only_the_gap_is_lost() -> None:
     assert BATCH <= last_gap < 2 * BATCH
     assert seen.sequence.gaps == RESTARTS - 1
     assert seen.sequence.restarts == seen.sequence.reordered == seen.sequence.duplicated == 0
+
+
+def test_nfcapd_has_all_that_was_sent_while_it_ran(tmp_path: Path) -> None:
+    """The Templates are sent again as soon as it is there again, before any Flow."""
+    port = free_port()
+    process = ExportingProcess(Collector(host="127.0.0.1", port=port), Export(), domain=7)
+    process.start()
+    offered = 0
+
+    def export() -> range:
+        nonlocal offered
+        first, offered = offered, offered + BATCH
+        assert process.offer(flows(first, BATCH), TIMEOUT_S)
+        assert process.drain(TIMEOUT_S)
+        return range(first, offered)
+
+    sent: dict[Path, range] = {}
+    for number in range(RESTARTS):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        command = ["nfcapd", "-b", "127.0.0.1", "-p", str(port), "-w", str(folder), "-t", "3600"]
+        with collector_running(command, port):
+            sent[folder] = export()
+            flow = process.local_flow()
+            assert flow is not None
+            wait_for(lambda flow=flow: backlog(flow) == 0, "nfcapd to read")  # type: ignore[misc]
+        export()
+    process.stop()
+    assert dropped(process) == {}
+    for folder, numbers in sent.items():
+        (file,) = folder.glob("nfcapd.2*")
+        ports = nfdump("-q", "-r", str(file), "-o", "fmt:%sp").split()
+        assert sorted(map(int, ports)) == [FIRST_PORT + number for number in numbers]
 
 
 def secured(context: ssl.SSLContext) -> Callable[[socket.socket], socket.socket]:

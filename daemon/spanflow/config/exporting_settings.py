@@ -94,8 +94,8 @@ class Export:
     max_message_size: int = setting(
         Size(minimum=512, maximum=65_507, zero="from the path MTU", zero_word="auto", bare=True),
         1400,
-        "The longest Message, as octets of UDP payload. Larger than the path allows means IP fragments, and"
-        " with them loss.",
+        "The longest Message, as octets of UDP payload, and no longer than the route to the collector takes:"
+        " IP fragments mean loss. `auto` finds out the MTU of the whole path, and follows its changes.",
         example="auto",
     )
     pace: int = setting(

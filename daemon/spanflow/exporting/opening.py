@@ -163,7 +163,8 @@ class Opener:
         if transport.reliable:  # no packet of its own for each Message, so only what was asked for this one
             octets = self.collector.max_message_size or transport.max_message_octets()
         else:
-            octets = self.settings.max_message_size or transport.max_message_octets()
+            # What is configured may be too long for the way to this collector.
+            octets = min(self.settings.max_message_size or LONGEST_MESSAGE, transport.max_message_octets())
         return Delivery(
             transport,
             self.session(octets),

@@ -47,6 +47,17 @@ class Namespace:
         """Let go of it; the kernel removes it and its interfaces when the last process has left."""
         os.close(self._descriptor)
 
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """This thread is inside for as long as the block runs, and with it what it starts there."""
+        before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        _enter(self._descriptor)
+        try:
+            yield
+        finally:
+            _enter(before)
+            os.close(before)
+
     def inside(self, function: Callable[[], Value]) -> Value:
         """The result of a function that runs inside. Sockets that it opens stay there."""
         return _in_a_thread(lambda: _enter(self._descriptor), function)

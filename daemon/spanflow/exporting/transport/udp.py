@@ -43,7 +43,8 @@ _REFUSED_ATTEMPTS = 3
 class UdpTransport:
     """A UDP socket connected to one address (see `Transport`). Raises OSError if it cannot be connected.
 
-    discover_path_mtu: datagrams are not fragmented; `max_message_octets` then says what the path takes.
+    discover_path_mtu: datagrams are not fragmented, and `max_message_octets` follows what the path takes;
+    otherwise it says what the route takes as the kernel knows it.
     marking: of the packets, and where they come from.
     """
 
@@ -86,12 +87,19 @@ class UdpTransport:
         """The longest Message that fits the path MTU as known now; rediscovers it after a change."""
         self.path_mtu_changed = False
         self._segmentation = True
+        if not self._discover:
+            return self._octets_of_path()
         self._set_discovery(_PMTUDISC_DO)
+        return min(self._octets_of_path(), _LONGEST_BY_PATH_MTU)
+
+    def _octets_of_path(self) -> int:
         ipv6 = self.address.family == socket.AF_INET6
         level, option = (socket.IPPROTO_IPV6, _IPV6_MTU) if ipv6 else (socket.IPPROTO_IP, _IP_MTU)
-        mtu = self._socket.getsockopt(level, option)
-        octets = mtu - _HEADERS_OCTETS[socket.AddressFamily(self.address.family)]
-        return max(_SHORTEST_BY_PATH_MTU, min(octets, _LONGEST_BY_PATH_MTU))
+        try:
+            mtu = self._socket.getsockopt(level, option)
+        except OSError:  # RFC 7011 section 10.3.3
+            return _SHORTEST_BY_PATH_MTU
+        return max(_SHORTEST_BY_PATH_MTU, mtu - _HEADERS_OCTETS[socket.AddressFamily(self.address.family)])
 
     def messages_per_call(self, message_octets: int) -> int:
         """How many Messages of this length `send` takes at once."""
