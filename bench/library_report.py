@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isnan
 
-from library_rows import BOUND_MIB, PROGRAMS
+from library_rows import BOUND_MIB
 from report import markdown_table
 from summary import Summary
 

@@ -443,6 +443,20 @@ METRICS = (
         of_collectors(lambda each: each.counters.filtered.records),
     ),
     Metric(
+        "spanflow_export_moved_records_total",
+        "counter",
+        "Flow Records that went to another collector of the group, which was offered them in turn.",
+        COLLECTOR,
+        of_collectors(lambda each: each.counters.moved.records),
+    ),
+    Metric(
+        "spanflow_export_recovered_records",
+        "gauge",
+        "Flow Records that were in the collector's spool at the start; they count like those offered.",
+        COLLECTOR,
+        of_collectors(lambda each: each.counters.recovered.records),
+    ),
+    Metric(
         "spanflow_export_resent_records_total",
         "counter",
         "Flow Records that were sent again after a connection ended, as nobody had acknowledged them:"
@@ -531,8 +545,8 @@ METRICS = (
     Metric(
         "spanflow_export_imbalance",
         "gauge",
-        "What is missing in the books of the collector: offered, but not sent, queued, spooled, filtered or"
-        " dropped; must be 0.",
+        "What is missing in the books of the collector: offered or recovered, but not sent, queued, spooled,"
+        " filtered, moved or dropped; must be 0.",
         (*COLLECTOR, "law"),
         export_imbalance,
     ),

@@ -19,8 +19,8 @@ What applies in part only, and why:
      4, 22  SCTP: one stream takes all, so there is one sequence number. There is no stream for each Template
             (RFC 6526), and no partial reliability, which is optional. Few kernels have SCTP: a stand-in
             plays it.
-     6      The units of systemd name each instance (`export.instance`), so two have different domains. Two that
-            are started by hand on one machine need names or numbers. 0 is never derived.
+     6      The units of systemd name each instance (`export.instance`), so two have different domains. Two
+            that are started by hand on one machine need names or numbers. 0 is never derived.
      8      We send no padding, as no record needs it. Our collector takes 0 to 3 octets and more.
      9      Strings that we send have 254 octets at the most: the form of one octet is enough. The form of
             three is shown with our collector. A string alone in the longest Message has 65,512 octets.

@@ -16,7 +16,16 @@ from exporting.running_collector import backlog, collector_running, free_port, w
 from exporting.stream_peers import accept, listener
 from exporting.test_nfdump import nfdump
 from exporting.tls_peers import NAME, server_context, write_files
-from faults.arrivals import FIRST_PORT, MILLISECOND_NS, TIMEOUT_S, Arrivals, Reading, dropped, flows, read_to_end
+from faults.arrivals import (
+    FIRST_PORT,
+    MILLISECOND_NS,
+    TIMEOUT_S,
+    Arrivals,
+    Reading,
+    dropped,
+    flows,
+    read_to_end,
+)
 from spanflow.config.schema import Collector, Export
 from spanflow.exporting.counters import NOTHING
 from spanflow.exporting.process import ExportingProcess

@@ -131,11 +131,12 @@ IDLE_EXPORT = ExporterCounters(
 BUSY_EXPORT = replace(
     IDLE_EXPORT,
     offered=Tally(85, 850, 165_000),
-    recovered=Tally(2, 20, 4_000),
+    recovered=Tally(8, 80, 16_000),
     sent=Tally(30, 300, 60_000),
     queued=Tally(5, 50, 5_000),
     spooled=Tally(4, 40, 8_000),
     filtered=Tally(3, 30, 6_000),
+    moved=Tally(6, 60, 12_000),
     dropped={
         reason: Tally(number, 10 * number, 2000 * number) for number, reason in enumerate(DropReason, 1)
     },

@@ -78,6 +78,8 @@ PER_COLLECTOR = {
     "export_bytes_total": 9876,
     "export_queue_records": 5,
     "export_filtered_records_total": 3,
+    "export_moved_records_total": 6,
+    "export_recovered_records": 8,
     "export_resent_records_total": 14,
     "export_connections_total": 15,
     "spool_records": 4,

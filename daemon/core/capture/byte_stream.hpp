@@ -81,6 +81,8 @@ class ByteStream {
   // Position of data() in the input.
   [[nodiscard]] std::uint64_t offset() const noexcept { return read_ - available(); }
   [[nodiscard]] std::uint64_t octets_read() const noexcept { return read_; }
+  // Whether a read may wait for somebody to write.
+  [[nodiscard]] bool may_block() const noexcept { return may_block_; }
   [[nodiscard]] bool stopped() const noexcept { return stopped_; }
   // errno of a read that failed, else 0.
   [[nodiscard]] int error() const noexcept { return error_; }

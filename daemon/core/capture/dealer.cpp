@@ -46,7 +46,8 @@ void Dealer::leave(std::uint32_t worker) {
 }
 
 bool Dealer::should_read(const Place& place) const noexcept {
-  return !ended_ && !reading_ && place.waiting_frames < kAhead &&
+  // Frames that are there do not wait for a pipe on which nothing comes.
+  return !ended_ && !reading_ && place.waiting_frames < (input_.may_block() ? 1 : kAhead) &&
          std::none_of(places_.begin(), places_.end(), [](const Place& any) { return any.waiting.size() >= kMost; });
 }
 

@@ -20,6 +20,7 @@ class PcapFile final : public Source {
   [[nodiscard]] std::size_t next(std::span<Frame> frames) override;
   [[nodiscard]] const Problem& problem() const noexcept override { return problem_; }
   [[nodiscard]] std::uint64_t octets_read() const noexcept override { return stream_->octets_read(); }
+  [[nodiscard]] bool may_block() const noexcept override { return stream_->may_block(); }
   [[nodiscard]] std::shared_ptr<const ByteBuffer> octets() noexcept override { return stream_->share(); }
 
  private:

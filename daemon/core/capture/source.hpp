@@ -39,6 +39,9 @@ class Source {
 
   [[nodiscard]] virtual std::uint64_t octets_read() const noexcept = 0;
 
+  // Whether next() may wait for somebody to write: a pipe.
+  [[nodiscard]] virtual bool may_block() const noexcept = 0;
+
   // What the frames of the last call of next() lie in: they stay valid as long as somebody has it.
   [[nodiscard]] virtual std::shared_ptr<const ByteBuffer> octets() noexcept = 0;
 };

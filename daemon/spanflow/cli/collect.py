@@ -137,10 +137,11 @@ def run(args: argparse.Namespace) -> int:
         except BrokenPipeError:
             # Whoever read has seen enough.
             return ExitCode.OK
-        title = f"collected for {time.monotonic() - started:.1f} s"
-        facts = summary_facts(process.counters, listeners)
-        for line in summary_lines(title, facts, Style.of(sys.stderr)):
-            print(line, file=sys.stderr)
+        if not faults or process.counters.messages:  # else there is nothing to sum up
+            title = f"collected for {time.monotonic() - started:.1f} s"
+            facts = summary_facts(process.counters, listeners)
+            for line in summary_lines(title, facts, Style.of(sys.stderr)):
+                print(line, file=sys.stderr)
     if faults:
         return faults[0].exit_code
     if collection.missing and not stop.requested:

@@ -135,6 +135,8 @@ def _collector(exporter: ExportingProcess) -> Iterator[Fact]:
         yield Fact("in the spool", counters.spooled.records, "to be sent when the collector is back", 1)
     if counters.filtered.records:
         yield Fact("filtered", counters.filtered.records, f"{counters.filtered.packets:,} packets", 1)
+    if counters.moved.records:
+        yield Fact("moved", counters.moved.records, "to another collector of the group", 1)
     if counters.resent:
         yield Fact("sent again", counters.resent, "the connection ended before they were acknowledged", 1)
     for reason, tally in counters.dropped.items():
@@ -182,7 +184,9 @@ def _conservation(
             missing[f"records to plugin {plugin.name}"] = over
     for name, books in _books(exporters).items():
         for unit in ("records", "packets", "octets"):
-            over = getattr(counters.handed_over, unit) - sum(getattr(each.offered, unit) for each in books)
+            over = getattr(counters.handed_over, unit) - sum(
+                getattr(each.offered - each.moved, unit) for each in books
+            )
             value = over + sum(getattr(each.imbalance, unit) for each in books)
             if value:
                 missing[f"{unit} to {name}"] = value
@@ -193,6 +197,8 @@ def _conservation(
     ends = ["sent", "dropped"]
     if any(each.filtered.records for each in each_of):
         ends.append("filtered")
+    if any(each.moved.records for each in each_of):
+        ends.append("moved")
     if any(each.recovered.records < 0 or each.spooled.records for each in each_of):
         ends.append("left in the spool")
     found = " + found in the spool" if any(each.recovered.records > 0 for each in each_of) else ""

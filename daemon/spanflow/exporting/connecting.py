@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ _LOOK_S = 0.1
 _EAGER = ("udp", "file")
 
 _NO_NAME = "correct the name, or look at the name servers"
+_NO_ANSWER = "look at the name servers"
 
 OpenTransport = Callable[[Address | None], Transport]
 """Connects to one address (None: a file needs none). Raises OSError."""
@@ -90,7 +92,7 @@ class Connector:
         try:
             addresses = self._look_up()
         except OSError as error:
-            failure = self._failure(error, _NO_NAME)
+            failure = self._failure(error, _advice(error))
             raise NotConnectedError("collector not resolved", DropReason.UNRESOLVED, failure) from error
         return self._connect_to(addresses)
 
@@ -106,7 +108,7 @@ class Connector:
             addresses = self._look_up()
         except OSError as error:
             self._resolved_ns = self._clock.monotonic_ns()
-            failure = self._failure(error, _NO_NAME)
+            failure = self._failure(error, _advice(error))
             raise NotConnectedError("collector not resolved again", DropReason.UNRESOLVED, failure) from error
         if self._address in addresses:
             here = addresses.index(self._address)
@@ -225,3 +227,8 @@ class _Question:
             self.error = error
         finally:
             self.answered.set()
+
+
+def _advice(error: OSError) -> str:
+    """What to do about a name that was not resolved."""
+    return _NO_ANSWER if error.errno == socket.EAI_AGAIN else _NO_NAME

@@ -61,10 +61,11 @@ def _sum(column: Array, numbers: Array | None) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCounters:
-    """One moment of a queue: offered + recovered = sent + queued + spooled + filtered + all dropped
+    """One moment of a queue: offered + recovered = sent + queued + spooled + filtered + moved + all dropped
     (semantics, section 7).
 
-    recovered: found in the spool at the start. filtered: not for this collector, by its own filter.
+    recovered: found in the spool at the start. filtered: not for this collector, by its own filter. moved: to
+    another collector of its group, which was offered them in turn.
     """
 
     offered: Tally = NOTHING
@@ -73,12 +74,13 @@ class QueueCounters:
     queued: Tally = NOTHING
     spooled: Tally = NOTHING
     filtered: Tally = NOTHING
+    moved: Tally = NOTHING
     dropped: Mapping[DropReason, Tally] = field(default_factory=lambda: dict.fromkeys(DropReason, NOTHING))
 
     @property
     def imbalance(self) -> Tally:
         """Offered and not accounted for: zero in every field, at every moment."""
-        kept = self.sent + self.queued + self.spooled + self.filtered
+        kept = self.sent + self.queued + self.spooled + self.filtered + self.moved
         return self.offered + self.recovered - kept - sum(self.dropped.values(), NOTHING)
 
 
@@ -135,6 +137,7 @@ class ExporterCounters(QueueCounters):
             queued=self.queued + earlier.queued,
             spooled=self.spooled + earlier.spooled,
             filtered=self.filtered + earlier.filtered,
+            moved=self.moved + earlier.moved,
             dropped={reason: tally + earlier.dropped[reason] for reason, tally in self.dropped.items()},
             data_records=self.data_records + earlier.data_records,
             messages=self.messages + earlier.messages,

@@ -42,7 +42,7 @@ class BatchQueue:
         self._entries: deque[_Entry] = deque()
         self._octets = 0
         self._offered = self._sent = self._queued = NOTHING
-        self._recovered = self._spooled = self._filtered = NOTHING
+        self._recovered = self._spooled = self._filtered = self._moved = NOTHING
         self._dropped = dict.fromkeys(DropReason, NOTHING)
         self._away: DropReason | None = None
         self._closed: DropReason | None = None
@@ -154,13 +154,13 @@ class BatchQueue:
             return again
 
     def withdraw(self) -> list[Batch]:
-        """Take all batches out, also out of the books, for another collector of the group; then call
-        `handed_over`."""
+        """Take all batches out, for another collector of the group; then call `handed_over`."""
         with self._changed:
             self._handing_over = True
             batches = [entry.original for entry in self._entries]
-            self._offered -= self._queued_here()
-            self._queued -= self._queued_here()
+            moved = sum((entry.tally for entry in self._entries), NOTHING)
+            self._moved += moved
+            self._queued -= moved
             self._entries.clear()
             self._octets = self._taken = 0
             self._changed.notify_all()
@@ -244,11 +244,9 @@ class BatchQueue:
                 queued=self._queued,
                 spooled=self._spooled,
                 filtered=self._filtered,
+                moved=self._moved,
                 dropped=dict(self._dropped),
             )
-
-    def _queued_here(self) -> Tally:
-        return sum((entry.tally for entry in self._entries), NOTHING)
 
     def _drop(self, dropped: Losses) -> None:
         for reason, tally in dropped.items():

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
+#include <future>
 #include <string>
 #include <thread>
 
@@ -21,23 +23,28 @@ namespace {
 
 constexpr std::uint32_t kFrames = 60'000;  // several buffers, and more than may wait for a worker
 
-// A capture of raw IP packets. Each is the next in time but every eighth, and holds its number twice: as its address,
-// which decides who gets it, and in its last octets.
+// Of a capture of raw IP packets. Each is the next in time but every eighth, and holds its number twice: as its
+// address, which decides who gets it, and in its last octets. The last record is cut.
+Octets capture_octets(std::uint32_t frames, bool for_one_worker) {
+  auto octets = hex("d4c3b2a1 0200 0400 00000000 00000000 ffff0000 65000000");
+  for (std::uint32_t number = 0; number < frames; ++number) {
+    auto record = hex("00000000 00000000 40000000 40000000") + hex("45000040 00000000 40110000 0a000000 0a000000");
+    record.resize(16 + 64);
+    const auto address = for_one_worker ? 0 : number;
+    const auto seconds = number % 8 == 7 ? number - 3 : number;
+    std::memcpy(record.data(), &seconds, sizeof seconds);
+    std::memcpy(record.data() + 16 + 12, &address, sizeof address);
+    std::memcpy(record.data() + 16 + 60, &number, sizeof number);
+    octets.insert(octets.end(), record.begin(), record.end());
+  }
+  octets.resize(octets.size() - 3);
+  return octets;
+}
+
 class Capture {
  public:
   explicit Capture(bool for_one_worker) : file_(std::tmpfile()) {
-    auto octets = hex("d4c3b2a1 0200 0400 00000000 00000000 ffff0000 65000000");
-    for (std::uint32_t number = 0; number < kFrames; ++number) {
-      auto record = hex("00000000 00000000 40000000 40000000") + hex("45000040 00000000 40110000 0a000000 0a000000");
-      record.resize(16 + 64);
-      const auto address = for_one_worker ? 0 : number;
-      const auto seconds = number % 8 == 7 ? number - 3 : number;
-      std::memcpy(record.data(), &seconds, sizeof seconds);
-      std::memcpy(record.data() + 16 + 12, &address, sizeof address);
-      std::memcpy(record.data() + 16 + 60, &number, sizeof number);
-      octets.insert(octets.end(), record.begin(), record.end());
-    }
-    octets.resize(octets.size() - 3);
+    const auto octets = capture_octets(kFrames, for_one_worker);
     REQUIRE(std::fwrite(octets.data(), 1, octets.size(), file_.get()) == octets.size());
     REQUIRE(std::fflush(file_.get()) == 0);
   }
@@ -149,6 +156,27 @@ TEST_CASE("a reader that waits for a pipe can be stopped, and lets the others go
   for (auto& thread : threads) {
     thread.join();
   }
+  close(pipe_ends[0]);
+  close(pipe_ends[1]);
+}
+
+TEST_CASE("frames that are there do not wait for a pipe on which nothing comes") {
+  std::array<int, 2> pipe_ends{};
+  REQUIRE(pipe(pipe_ends.data()) == 0);
+  const auto octets = capture_octets(100, false);
+  REQUIRE(write(pipe_ends[1], octets.data(), octets.size()) == static_cast<ssize_t>(octets.size()));
+  std::atomic<bool> stop = false;
+  Input input({"/proc/self/fd/" + std::to_string(pipe_ends[0])}, stop);
+  Dealer dealer(input, 2, stop);
+  std::promise<void> taken;
+  std::thread impatient([&stop, done = taken.get_future()] {
+    stop = done.wait_for(std::chrono::seconds(5)) == std::future_status::timeout;
+  });
+  CHECK_FALSE(dealer.next(0).empty());
+  CHECK_FALSE(dealer.next(1).empty());
+  CHECK_FALSE(stop);
+  taken.set_value();
+  impatient.join();
   close(pipe_ends[0]);
   close(pipe_ends[1]);
 }

@@ -67,7 +67,6 @@ class UdpTransport:
         self.path_mtu_changed = False
         self._wait = wait
         self._discover = discover_path_mtu
-        self._segmentation = True
         self._segment_octets = 0
         self._many = ManyDatagrams()
         self._socket = new_socket(address.family, socket.SOCK_DGRAM)
@@ -77,6 +76,8 @@ class UdpTransport:
             if discover_path_mtu:
                 self._set_discovery(_PMTUDISC_DO)
             mark(self._socket, marking)
+            # A kernel that does not know it would send a run as one datagram.
+            self._segmentation = self._knows_segmentation()
             self._socket.connect(address.sockaddr)
             self.flow: LocalFlow | None = flow_of(self._socket, UDP)
         except OSError:
@@ -86,7 +87,7 @@ class UdpTransport:
     def max_message_octets(self) -> int:
         """The longest Message that fits the path MTU as known now; rediscovers it after a change."""
         self.path_mtu_changed = False
-        self._segmentation = True
+        self._segmentation = self._knows_segmentation()
         if not self._discover:
             return self._octets_of_path()
         self._set_discovery(_PMTUDISC_DO)
@@ -188,6 +189,13 @@ class UdpTransport:
             return errno.EOPNOTSUPP
         self._segment_octets = octets
         return 0
+
+    def _knows_segmentation(self) -> bool:
+        try:
+            self._socket.getsockopt(socket.IPPROTO_UDP, UDP_SEGMENT)
+        except OSError:
+            return False
+        return True
 
     def _set_discovery(self, mode: int) -> None:
         with suppress(OSError):  # IPv4 options on an IPv6 socket, where the kernel has no IPv4
