@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a worker counts (semantics §7). One writer, its own worker; everybody else reads a snapshot.
+// What a worker counts (semantics §10). One writer, its own worker; everybody else reads a snapshot.
 #pragma once
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the Metering Process counted, and whether it adds up (semantics §7)."""
+"""What the Metering Process counted, and whether it adds up (semantics §10)."""
 
 from __future__ import annotations
 

@@ -452,7 +452,7 @@ METRICS = (
     Metric(
         "spanflow_export_recovered_records",
         "gauge",
-        "Flow Records that were in the collector's spool at the start; they count like those offered.",
+        "Flow Records that were in the collector's spool at the start, less what was left in it at an end.",
         COLLECTOR,
         of_collectors(lambda each: each.counters.recovered.records),
     ),

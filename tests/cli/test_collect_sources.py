@@ -204,7 +204,9 @@ def test_a_truncated_file(tmp_path: Path) -> None:
         f"{len(MESSAGES) - offset - 1} octets of a message that is longer",
         f"spanflow: {none}: No such file or directory",
     ]
-    assert read("--file", none)[0] == ExitCode.NO_INPUT
+    code, _, errors = read("--file", none)
+    assert code == ExitCode.NO_INPUT
+    assert errors == f"spanflow: {none}: No such file or directory; name an IPFIX file that can be read\n"
 
 
 def test_a_file_that_has_too_few_records(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The summary of `spanflow meter`, where it tells of applications."""
+"""The summary of `spanflow meter`, where it tells of applications and of groups."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from metrics.probe_statuses import IDLE_METERING
+from metrics.probe_statuses import IDLE_EXPORT, IDLE_METERING
 from spanflow.applications import Application, Applications
 from spanflow.cli.metering_summary import Summary
+from spanflow.config.schema import Collector
+from spanflow.exporting.counters import ExporterCounters, Tally
 from spanflow.file_meter import FileMeter
-from spanflow.metering_counters import ClassificationCounters
+from spanflow.metering_counters import ClassificationCounters, FlowCount
 from spanflow.record import RECORD, Batch
 
 
@@ -23,9 +25,10 @@ class Metered:
     """A meter that has come to its end."""
 
     classification: ClassificationCounters = field(default_factory=ClassificationCounters)
+    handed_over: FlowCount = field(default_factory=FlowCount)
 
     def counters(self) -> Any:
-        return replace(IDLE_METERING, classification=self.classification)
+        return replace(IDLE_METERING, classification=self.classification, handed_over=self.handed_over)
 
     def problems(self) -> list[Any]:
         return []
@@ -106,3 +109,34 @@ def test_what_was_refused_with_what_to_do(counters: ClassificationCounters, line
     found = lines_of(named("Unknown"), [], counters)
     assert " ".join(line.split()) in [" ".join(each.split()) for each in found]
     assert " ".join(line.split()) not in [" ".join(each.split()) for each in lines_of(named("Unknown"), [])]
+
+
+@dataclass
+class Exported:
+    """An Exporting Process that has come to its end."""
+
+    books: ExporterCounters
+    collector: Collector
+
+    def counters(self) -> ExporterCounters:
+        return self.books
+
+
+@pytest.mark.parametrize(("sent", "says"), [(7, "exact"), (6, "VIOLATED")])
+def test_what_moved_within_a_group_counts_once(sent: int, says: str) -> None:
+    """Ten records: the first member sent three and gave seven away, the second got them."""
+    moved = Tally(7)
+    books = [
+        replace(IDLE_EXPORT, offered=Tally(10), sent=Tally(3), moved=moved),
+        replace(IDLE_EXPORT, offered=moved, sent=Tally(sent)),
+    ]
+    exporters = [
+        Exported(each, Collector(host="192.0.2.1", name=name, group="noc"))
+        for each, name in zip(books, ("first", "second"), strict=True)
+    ]
+    metered = Metered(handed_over=FlowCount(10))
+    stream = io.StringIO()
+    Summary(cast(FileMeter, metered), cast(Any, exporters), None).write(stream)
+    (line,) = [line for line in stream.getvalue().splitlines() if line.startswith("  conservation")]
+    assert says in line
+    assert ("accounted = sent + dropped" in line) == (says == "exact")

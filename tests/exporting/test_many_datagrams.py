@@ -14,6 +14,7 @@ import pytest
 from exporting.classified_flows import APPLICATIONS, CLASSIFIED_IPV4
 from exporting.clocks import FakeClock
 from exporting.flow_batches import Classified, Flow, Half, batch_of
+from spanflow.exporting import message_runs
 from spanflow.exporting.counters import DeliveryCounters, DropReason, tally_of
 from spanflow.exporting.delivery import Delivery, Refresh
 from spanflow.exporting.pacing import SECOND_NS, RatePacer, Unpaced
@@ -152,7 +153,14 @@ def test_the_same_datagrams_as_one_run_after_the_other() -> None:
     assert ours.datagrams() == plain.datagrams()
 
 
+@pytest.fixture
+def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Data Records leave as they came, so that nearly every Message is a run."""
+    monkeypatch.setattr(message_runs, "FEWEST_BY_LENGTH", 1 << 30)
+
+
 @pytest.mark.parametrize("pace", [50, 1_000, 20_000])
+@pytest.mark.usefixtures("short_runs")
 def test_the_pace_is_that_of_one_run_after_the_other(pace: int) -> None:
     batch = batch_of(*CLASSIFIED_IPV4 * 60)
     exports = [Export(pace=pace), Export(many=False, pace=pace)]
@@ -180,18 +188,27 @@ def with_texts(octets: int) -> Flow:
 def test_what_is_left_when_the_export_stops_is_counted() -> None:
     batch = batch_of(*(with_texts(number % 500) for number in range(5000)))
     export = Export()
+    export.delivery.announce()
+    announced = export.counters.data_records
     export.asked_to_stop = 1
     losses = export.delivery.deliver(batch)
     sent = export.datagrams()
     assert set(losses) == {DropReason.SHUTDOWN}
     assert 0 < losses[DropReason.SHUTDOWN].records < tally_of(batch).records
     assert len(sent) >= MOST_RUNS
+    # One Data Record for each.
+    assert losses[DropReason.SHUTDOWN].records == 5000 - (export.counters.data_records - announced)
 
 
-def test_a_kernel_without_segmentation_sends_one_by_one() -> None:
-    batch = batch_of(*CLASSIFIED_IPV4 * 150)
+@pytest.mark.usefixtures("short_runs")
+def test_a_kernel_without_segmentation_sends_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = batch_of(*(with_texts(number % 500) for number in range(1000)))
     ours, plain = Export(), Export(many=False)
+    many: list[int] = []
+    send = ours.transport.send_many
+    monkeypatch.setattr(ours.transport, "send_many", lambda *runs: many.append(send(*runs)) or many[-1])
     for export in (ours, plain):
         export.transport._segmentation = False
         assert export.delivery.deliver(batch) == {}
+    assert sum(many) > 10
     assert ours.datagrams() == plain.datagrams()

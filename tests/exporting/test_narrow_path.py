@@ -33,13 +33,15 @@ def export(host: str, max_message_size: int, mtu: int, next_mtu: int) -> Any:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_messages_of_a_set_size_are_fragmented_when_the_path_gets_narrow(host: str) -> None:
-    """No segmentation offload on such a path, but nothing is lost."""
-    assert export(host, 1400, 1500, 1280) == {"batches": [[1364, 200]] * 3, "dropped": 0}
+@pytest.mark.parametrize(("size", "mtu"), [(1399, 1280), (1400, 1500)])
+def test_messages_are_fragmented(host: str, size: int, mtu: int) -> None:
+    """Where the size is set, or the route gets narrow. Then there is no segmentation offload, but nothing is
+    lost."""
+    assert export(host, size, mtu, 1280) == {"batches": [[1364, 200]] * 3, "dropped": 0}
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
-def test_messages_of_a_set_size_fit_the_route(host: str) -> None:
+def test_messages_of_the_default_size_fit_the_route(host: str) -> None:
     assert export(host, 1400, 1280, 1280) == {"batches": [[1196, 200]] * 3, "dropped": 0}
 
 

@@ -190,7 +190,7 @@ def test_records_without_details_make_one_run() -> None:
 
 
 def test_messages_of_mixed_lengths_make_few_runs() -> None:
-    """As many as there are lengths of records, or fewer."""
+    """No more than there are lengths of records."""
     lengths = [(number * 7919) % 40 for number in range(2000)]
     flows = flows_with(*({"server_name": "x" * length} for length in lengths))
     (layout,) = layouts(session(RICH), batch_of(*flows))

@@ -69,6 +69,8 @@ def test_failing_at_the_start_and_later() -> None:
     eventually(lambda: names.calls > 2, "some attempts")
     assert process.counters().queued.records == BATCH
     assert "temporary failure" in process.counters().last_error
+    assert process.counters().last_error.endswith("; look at the name servers")
+    assert "correct the name" not in process.counters().last_error
     arrivals = Arrivals()
     with listener() as listening:
         names.addresses = [address_of(listening)]

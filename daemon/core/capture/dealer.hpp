@@ -33,7 +33,7 @@ class Dealer {
 
  private:
   static constexpr std::size_t kFrames = 8192;  // that are dealt at once: as a rule all that a ByteBuffer holds
-  static constexpr std::size_t kAhead = 4096;   // frames: a worker for which fewer wait reads on
+  static constexpr std::size_t kAhead = 4096;   // frames: a worker for which fewer wait reads on, if it is a file
   static constexpr std::size_t kMost = 8;       // hands: while so many wait for one worker, nobody reads on
 
   // What one worker gets out of one reading.

@@ -33,7 +33,8 @@ class Input {
   // What the frames of the last call lie in: they stay valid as long as somebody has it.
   [[nodiscard]] std::shared_ptr<const ByteBuffer> octets() noexcept { return source_->octets(); }
 
-  // Whether the next call of next() may wait for somebody to write into a pipe.
+  // Whether the next call of next() may wait for somebody to write into a pipe. False at the end of a file that a pipe
+  // follows.
   [[nodiscard]] bool may_block() const noexcept { return source_ != nullptr && source_->may_block(); }
 
   // The highest time stamp so far, 0 before the first.

@@ -173,8 +173,8 @@ def _books(exporters: Sequence[ExportingProcess]) -> dict[str, list[ExporterCoun
 def _conservation(
     counters: MeteringCounters, plugins: Sequence[PluginCounters], exporters: Sequence[ExportingProcess]
 ) -> Fact:
-    """Semantics §7: received = discarded + accounted; accounted = handed over = sent + dropped, with what a
-    filter has left out, and what is in a spool.
+    """Semantics §10: received = discarded + accounted; accounted = handed over = sent + dropped, with what a
+    filter has left out, and what is in a spool. Over all members of a group: what moves is handed on.
 
     Every plugin saw all that was handed over: nothing is under way there once the input has ended.
     """
@@ -197,8 +197,6 @@ def _conservation(
     ends = ["sent", "dropped"]
     if any(each.filtered.records for each in each_of):
         ends.append("filtered")
-    if any(each.moved.records for each in each_of):
-        ends.append("moved")
     if any(each.recovered.records < 0 or each.spooled.records for each in each_of):
         ends.append("left in the spool")
     found = " + found in the spool" if any(each.recovered.records > 0 for each in each_of) else ""

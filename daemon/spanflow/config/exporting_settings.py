@@ -42,6 +42,10 @@ class EnterpriseNumber(Integer):
         return {"anyOf": [{"type": "integer", "minimum": low, "maximum": high} for low, high in ranges]}
 
 
+DEFAULT_MESSAGE_OCTETS = 1400
+"""For paths of Ethernet, with room for the headers of a tunnel."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """What holds for every collector that does not say otherwise."""
@@ -93,9 +97,10 @@ class Export:
     )
     max_message_size: int = setting(
         Size(minimum=512, maximum=65_507, zero="from the path MTU", zero_word="auto", bare=True),
-        1400,
-        "The longest Message, as octets of UDP payload, and no longer than the route to the collector takes:"
-        " IP fragments mean loss. `auto` finds out the MTU of the whole path, and follows its changes.",
+        DEFAULT_MESSAGE_OCTETS,
+        "The longest Message, as octets of UDP payload. The default gives way to a route that takes less; a"
+        " larger one than the path takes means IP fragments, and with them loss. `auto` finds out the MTU of"
+        " the whole path, and follows its changes.",
         example="auto",
     )
     pace: int = setting(

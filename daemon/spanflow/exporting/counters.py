@@ -62,7 +62,7 @@ def _sum(column: Array, numbers: Array | None) -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueCounters:
     """One moment of a queue: offered + recovered = sent + queued + spooled + filtered + moved + all dropped
-    (semantics, section 7).
+    (semantics, section 10).
 
     recovered: found in the spool at the start. filtered: not for this collector, by its own filter. moved: to
     another collector of its group, which was offered them in turn.

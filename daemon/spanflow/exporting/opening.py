@@ -9,6 +9,7 @@ from pathlib import Path
 
 from spanflow.applications import Applications
 from spanflow.config.collector_settings import STREAMS
+from spanflow.config.exporting_settings import DEFAULT_MESSAGE_OCTETS
 from spanflow.config.schema import Collector, Export
 from spanflow.exporting.clock import Clock
 from spanflow.exporting.counters import DeliveryCounters
@@ -163,8 +164,9 @@ class Opener:
         if transport.reliable:  # no packet of its own for each Message, so only what was asked for this one
             octets = self.collector.max_message_size or transport.max_message_octets()
         else:
-            # What is configured may be too long for the way to this collector.
-            octets = min(self.settings.max_message_size or LONGEST_MESSAGE, transport.max_message_octets())
+            octets = self.settings.max_message_size
+            if octets in (0, DEFAULT_MESSAGE_OCTETS):  # what somebody has chosen is what they get
+                octets = min(octets or LONGEST_MESSAGE, transport.max_message_octets())
         return Delivery(
             transport,
             self.session(octets),

@@ -154,7 +154,7 @@ def kernel_packets(samples: Samples) -> int:
 
 
 def check_sums(samples: Samples) -> None:
-    """Conservation holds, in the Metering Process and for every collector (semantics §7)."""
+    """Conservation holds, in the Metering Process and for every collector (semantics §10)."""
     assert samples.by("law", "spanflow_conservation_imbalance") == {}
     assert samples.by("law", "spanflow_export_imbalance") == {}
 
