@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,13 @@ SOON_NS = 20 * MILLISECOND_NS
 BATCH = 40
 
 
+def export(process: ExportingProcess, first: int) -> range:
+    """Send a batch; the flowIds in it."""
+    assert process.offer(flows(first, BATCH), TIMEOUT_S)
+    assert process.drain(TIMEOUT_S)
+    return range(first, first + BATCH)
+
+
 def test_over_udp_only_the_gap_is_lost() -> None:
     """And the collector sees by the sequence numbers how much that is."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probing:
@@ -45,34 +53,26 @@ def test_over_udp_only_the_gap_is_lost() -> None:
     process.start()
     through = Arrivals()  # a collector that remembers across the restarts
     got: list[int] = []
-    offered = 0
-
-    def export() -> range:
-        nonlocal offered
-        first, offered = offered, offered + BATCH
-        assert process.offer(flows(first, BATCH), TIMEOUT_S)
-        assert process.drain(TIMEOUT_S)
-        return range(first, offered)
-
+    numbers = count(0, BATCH)
     gaps: list[int] = []
     for _ in range(RESTARTS):
         fresh = Arrivals()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
             listening.bind(address)
             listening.setblocking(False)
-            export()
+            export(process, next(numbers))
             with suppress(BlockingIOError):
                 while True:
                     datagram = listening.recv(65536)
                     fresh.take_datagram(datagram)
                     through.take_datagram(datagram)
         got += fresh.flow_ids
-        gaps += export()
+        gaps += export(process, next(numbers))
     process.stop()
     counters = process.counters()
     assert dropped(process) == {}
     assert counters.sent == counters.offered
-    assert sorted(got) == sorted(set(range(offered)) - set(gaps))
+    assert sorted(got) == sorted(set(range(next(numbers))) - set(gaps))
     assert len(gaps) == RESTARTS * BATCH
     seen = through.process.counters
     arrived = seen.records + seen.options_records
@@ -88,32 +88,24 @@ def test_nfcapd_has_all_that_was_sent_while_it_ran(tmp_path: Path) -> None:
     port = free_port()
     process = ExportingProcess(Collector(host="127.0.0.1", port=port), Export(), domain=7)
     process.start()
-    offered = 0
-
-    def export() -> range:
-        nonlocal offered
-        first, offered = offered, offered + BATCH
-        assert process.offer(flows(first, BATCH), TIMEOUT_S)
-        assert process.drain(TIMEOUT_S)
-        return range(first, offered)
-
+    numbers = count(0, BATCH)
     sent: dict[Path, range] = {}
     for number in range(RESTARTS):
         folder = tmp_path / str(number)
         folder.mkdir()
         command = ["nfcapd", "-b", "127.0.0.1", "-p", str(port), "-w", str(folder), "-t", "3600"]
         with collector_running(command, port):
-            sent[folder] = export()
+            sent[folder] = export(process, next(numbers))
             flow = process.local_flow()
             assert flow is not None
             wait_for(lambda flow=flow: backlog(flow) == 0, "nfcapd to read")  # type: ignore[misc]
-        export()
+        export(process, next(numbers))
     process.stop()
     assert dropped(process) == {}
-    for folder, numbers in sent.items():
+    for folder, flow_ids in sent.items():
         (file,) = folder.glob("nfcapd.2*")
         ports = nfdump("-q", "-r", str(file), "-o", "fmt:%sp").split()
-        assert sorted(map(int, ports)) == [FIRST_PORT + number for number in numbers]
+        assert sorted(map(int, ports)) == [FIRST_PORT + number for number in flow_ids]
 
 
 def secured(context: ssl.SSLContext) -> Callable[[socket.socket], socket.socket]:
